@@ -51,5 +51,9 @@ pub trait ControlPlane: Send + Sync + 'static {
     fn heartbeat(&self, heartbeat: Heartbeat) -> BoxFuture<'_, Result<(), BusError>>;
 
     /// Tells what became of a scope's objects.
-    fn report<'a>(&'a self, host: &'a HostName, report: Report) -> BoxFuture<'a, Result<(), BusError>>;
+    fn report<'a>(
+        &'a self,
+        host: &'a HostName,
+        report: Report,
+    ) -> BoxFuture<'a, Result<(), BusError>>;
 }

@@ -5,7 +5,10 @@
 //! on a timer.
 
 pub mod control_plane;
+pub mod http_client;
 pub mod hub;
+pub mod wire;
 
 pub use control_plane::{BusError, ControlPlane, Wakeup};
+pub use http_client::HttpControlPlane;
 pub use hub::Hub;
