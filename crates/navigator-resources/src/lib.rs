@@ -1,1 +1,36 @@
-//! Placeholder.
+//! Every API resource: its declaration and its rules. Pure: no I/O, no async, no clock, no
+//! randomness.
+//!
+//! A resource is one struct with `#[derive(Resource)]` and one [`Rules`] implementation in its file
+//! below `registry/`, and one line in `registry.rs`. The struct says which attributes exist, who may set and see them, how they are
+//! validated, stored, filtered and sorted. The rules decide from [`Facts`] alone and answer with
+//! [`Writes`] or a [`Refusal`]; a fact that is not loaded yet stops the decision with
+//! [`Stop::Need`], the store loads it in the same transaction and asks again.
+
+// The derive writes `::navigator_resources::…`.
+extern crate self as navigator_resources;
+
+pub mod attribute;
+pub mod context;
+pub mod declaration;
+pub mod facts;
+pub mod refusal;
+pub mod registry;
+pub mod resource;
+pub mod row;
+pub mod rules;
+pub mod standard;
+pub mod writes;
+
+pub use attribute::AttributeValue;
+pub use context::{Caller, Context, Settings};
+pub use declaration::{Attribute, Declaration, OnCreate, Parent};
+pub use facts::{Facts, Query, Select, Stop};
+pub use navigator_derive::Resource;
+pub use refusal::Refusal;
+pub use registry::*;
+pub use resource::{Input, Resource};
+pub use row::{DecodeError, Row, SqlType, SqlValue};
+pub use rules::{MemberAction, Rules};
+pub use standard::Standard;
+pub use writes::{Write, Writes};

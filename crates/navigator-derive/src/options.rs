@@ -1,0 +1,166 @@
+//! Reads the `#[resource(…)]` and `#[field(…)]` attributes. Wrong options are compile errors at
+//! their place.
+
+use syn::{
+    Data, DeriveInput, Expr, Fields, Ident, LitStr, Path, Result, Type, meta::ParseNestedMeta,
+    spanned::Spanned,
+};
+
+/// The whole struct, parsed.
+pub(crate) struct Declared {
+    pub(crate) ident: Ident,
+    pub(crate) resource: ResourceOptions,
+    pub(crate) fields: Vec<Field>,
+    /// The field that holds the standard attributes.
+    pub(crate) standard: Option<(Ident, Type)>,
+}
+
+#[derive(Default)]
+pub(crate) struct ResourceOptions {
+    /// Only a part of other resources: attributes without a table.
+    pub(crate) part: bool,
+    pub(crate) name: String,
+    pub(crate) collection: String,
+    pub(crate) class: String,
+    pub(crate) table: Option<String>,
+    pub(crate) extension: String,
+    pub(crate) parent: Option<Path>,
+    pub(crate) parent_column: String,
+    pub(crate) visible_to_all: String,
+    pub(crate) visible_to_project: String,
+    pub(crate) present: Option<Path>,
+}
+
+pub(crate) struct Field {
+    pub(crate) ident: Ident,
+    pub(crate) ty: Type,
+    pub(crate) docs: Vec<syn::Attribute>,
+    pub(crate) options: FieldOptions,
+}
+
+#[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "one per word that may stand in the attribute")]
+pub(crate) struct FieldOptions {
+    pub(crate) id: bool,
+    pub(crate) create: bool,
+    pub(crate) update: bool,
+    pub(crate) filter: bool,
+    pub(crate) sort: bool,
+    pub(crate) required: bool,
+    pub(crate) unset: bool,
+    pub(crate) hidden: bool,
+    pub(crate) internal: bool,
+    pub(crate) standard: bool,
+    pub(crate) default: Option<Expr>,
+    pub(crate) name: Option<String>,
+    pub(crate) input: Option<Type>,
+    pub(crate) computed: Option<String>,
+    pub(crate) admin_create: bool,
+    pub(crate) admin_update: bool,
+    pub(crate) admin_get: bool,
+}
+
+impl Field {
+    pub(crate) fn wire_name(&self) -> String {
+        self.options.name.clone().unwrap_or_else(|| self.ident.to_string())
+    }
+
+    /// The type in request bodies.
+    pub(crate) fn input_type(&self) -> &Type {
+        self.options.input.as_ref().unwrap_or(&self.ty)
+    }
+}
+
+impl Declared {
+    pub(crate) fn parse(input: &DeriveInput) -> Result<Self> {
+        let mut resource = ResourceOptions::default();
+        for attribute in input.attrs.iter().filter(|a| a.path().is_ident("resource")) {
+            attribute.parse_nested_meta(|meta| resource.read(&meta))?;
+        }
+        let Data::Struct(data) = &input.data else {
+            return Err(syn::Error::new(input.span(), "a resource is a struct"));
+        };
+        let Fields::Named(named) = &data.fields else {
+            return Err(syn::Error::new(input.span(), "a resource has named fields"));
+        };
+        let mut declared =
+            Self { ident: input.ident.clone(), resource, fields: Vec::new(), standard: None };
+        for field in &named.named {
+            declared.push(field)?;
+        }
+        Ok(declared)
+    }
+
+    fn push(&mut self, field: &syn::Field) -> Result<()> {
+        let Some(ident) = field.ident.clone() else { return Ok(()) };
+        let mut options = FieldOptions::default();
+        for attribute in field.attrs.iter().filter(|a| a.path().is_ident("field")) {
+            attribute.parse_nested_meta(|meta| options.read(&meta))?;
+        }
+        if options.standard {
+            self.standard = Some((ident, field.ty.clone()));
+            return Ok(());
+        }
+        let docs = field.attrs.iter().filter(|a| a.path().is_ident("doc")).cloned().collect();
+        self.fields.push(Field { ident, ty: field.ty.clone(), docs, options });
+        Ok(())
+    }
+}
+
+fn text(meta: &ParseNestedMeta<'_>) -> Result<String> {
+    meta.value()?.parse::<LitStr>().map(|literal| literal.value())
+}
+
+impl ResourceOptions {
+    fn read(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        match meta.path.require_ident()?.to_string().as_str() {
+            "part" => self.part = true,
+            "name" => self.name = text(meta)?,
+            "collection" => self.collection = text(meta)?,
+            "class" => self.class = text(meta)?,
+            "table" => self.table = Some(text(meta)?),
+            "extension" => self.extension = text(meta)?,
+            "parent" => self.parent = Some(meta.value()?.parse()?),
+            "parent_column" => self.parent_column = text(meta)?,
+            "visible_to_all" => self.visible_to_all = text(meta)?,
+            "visible_to_project" => self.visible_to_project = text(meta)?,
+            "present" => self.present = Some(meta.value()?.parse()?),
+            _ => return Err(meta.error("unknown option of a resource")),
+        }
+        Ok(())
+    }
+}
+
+impl FieldOptions {
+    fn read(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        match meta.path.require_ident()?.to_string().as_str() {
+            "id" => self.id = true,
+            "create" => self.create = true,
+            "update" => self.update = true,
+            "filter" => self.filter = true,
+            "sort" => self.sort = true,
+            "required" => self.required = true,
+            "unset" => self.unset = true,
+            "hidden" => self.hidden = true,
+            "internal" => self.internal = true,
+            "standard" => self.standard = true,
+            "default" => self.default = Some(meta.value()?.parse()?),
+            "name" => self.name = Some(text(meta)?),
+            "input" => self.input = Some(meta.value()?.parse()?),
+            "computed" => self.computed = Some(text(meta)?),
+            "admin" => return meta.parse_nested_meta(|inner| self.read_admin(&inner)),
+            _ => return Err(meta.error("unknown option of a field")),
+        }
+        Ok(())
+    }
+
+    fn read_admin(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        match meta.path.require_ident()?.to_string().as_str() {
+            "create" => self.admin_create = true,
+            "update" => self.admin_update = true,
+            "get" => self.admin_get = true,
+            _ => return Err(meta.error("create, update or get")),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,103 @@
+//! What a resource's derive writes down and everything generic reads: routes, body parsing,
+//! filters, sorting, visibility, SQL, documents.
+
+use serde_json::Value;
+
+use crate::row::SqlType;
+
+/// One API resource.
+pub struct Declaration {
+    /// Body key of one: `network`.
+    pub name: &'static str,
+    /// Body key of many and URL part: `networks`.
+    pub collection: &'static str,
+    /// As in Neutron's error types: `Network` of `NetworkNotFound`.
+    pub class: &'static str,
+    pub table: &'static str,
+    /// The resource under whose URL this one lives.
+    pub parent: Option<Parent>,
+    /// Alias of the extension that brings the resource.
+    pub extension: &'static str,
+    pub attributes: &'static [Attribute],
+    /// Attributes of [`crate::Standard`] that the resource has.
+    pub standard: &'static [Attribute],
+    /// SQL condition that makes a row visible to every project, such as `shared`; empty if none.
+    pub visible_to_all: &'static str,
+    /// SQL condition with `$project` that makes a row visible besides `project_id = $project`.
+    pub visible_to_project: &'static str,
+}
+
+pub struct Parent {
+    /// The child's column that holds the parent's id.
+    pub column: &'static str,
+    pub declaration: fn() -> &'static Declaration,
+}
+
+/// What happens when an attribute is not in a POST body.
+#[derive(Clone, Copy)]
+pub enum OnCreate {
+    /// It may not be there.
+    Refused,
+    /// `Required attribute 'x' not specified`.
+    Required,
+    /// The default applies.
+    Default(fn() -> Value),
+    /// The rules see that it was absent.
+    Unset,
+}
+
+pub struct Attribute {
+    /// On the wire: `router:external`.
+    pub name: &'static str,
+    /// In the table; also for computed attributes, where it is the alias of `expression`.
+    pub column: &'static str,
+    pub sql: SqlType,
+    /// SQL that computes it at read time; such an attribute has no column.
+    pub expression: Option<&'static str>,
+    pub on_create: OnCreate,
+    pub update: bool,
+    /// Never returned if false.
+    pub visible: bool,
+    pub filter: bool,
+    pub sort: bool,
+    /// Only an administrator may name it in a POST, in a PUT, and see it.
+    pub admin: Admin,
+    /// Not part of the API at all: a column that rules use.
+    pub internal: bool,
+    /// Checks a value from a request and says what is wrong with it.
+    pub check: fn(&Value) -> Result<(), String>,
+    /// Turns a filter's text into the stored form; `None` if no stored value can equal it.
+    pub filter_value: fn(&str) -> Option<crate::SqlValue>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Admin {
+    pub create: bool,
+    pub update: bool,
+    pub get: bool,
+}
+
+/// The tables of attributes are too long to print.
+impl std::fmt::Debug for Declaration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Declaration({})", self.name)
+    }
+}
+
+impl Declaration {
+    /// Own attributes, then the standard ones.
+    pub fn all(&self) -> impl Iterator<Item = &'static Attribute> {
+        self.attributes.iter().chain(self.standard)
+    }
+
+    /// Attributes of the API, by wire name. `tenant_id` is `project_id`'s older name.
+    pub fn attribute(&self, name: &str) -> Option<&'static Attribute> {
+        let name = if name == "tenant_id" { "project_id" } else { name };
+        self.all().find(|a| a.name == name && !a.internal)
+    }
+
+    /// Columns and computed columns, in order: what a SELECT lists and a row holds.
+    pub fn columns(&self) -> impl Iterator<Item = &'static Attribute> {
+        self.all()
+    }
+}

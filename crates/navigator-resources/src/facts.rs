@@ -1,0 +1,179 @@
+//! What a decision knows of the database. A decision asks for a fact; if it has not been loaded
+//! yet, the answer is [`Stop::Need`], which the decision passes on with `?`. The store then loads
+//! it in the transaction and runs the decision again, until it ends with writes or a refusal.
+//!
+//! So decisions stay plain functions, they say themselves what they depend on, and a test is a
+//! table of facts.
+
+use std::{collections::HashMap, net::IpAddr};
+
+use navigator_model::{NetworkId, PortId, SubnetId};
+
+use crate::{
+    declaration::Declaration,
+    refusal::Refusal,
+    resource::Resource,
+    row::{Row, SqlValue},
+};
+
+/// Why a decision did not end with writes.
+#[derive(Debug)]
+pub enum Stop {
+    Need(Query),
+    Refuse(Refusal),
+    /// A stored row that does not decode.
+    Corrupt(crate::row::DecodeError),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refuse(refusal)
+    }
+}
+
+/// Equality conditions on columns; several values of one column are alternatives.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Select {
+    pub conditions: Vec<(&'static str, Vec<SqlValue>)>,
+    /// Take row locks (until the transaction ends).
+    pub lock: bool,
+}
+
+impl Select {
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    pub fn eq(column: &'static str, value: impl Into<SqlValue>) -> Self {
+        Self::default().and(column, value)
+    }
+
+    pub fn any(column: &'static str, values: impl IntoIterator<Item = SqlValue>) -> Self {
+        Self { conditions: vec![(column, values.into_iter().collect())], lock: false }
+    }
+
+    #[must_use]
+    pub fn and(mut self, column: &'static str, value: impl Into<SqlValue>) -> Self {
+        self.conditions.push((column, vec![value.into()]));
+        self
+    }
+
+    #[must_use]
+    pub fn locked(mut self) -> Self {
+        self.lock = true;
+        self
+    }
+}
+
+/// A fact that can be loaded.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Query {
+    /// Rows of a resource's table, computed columns included, ordered by id.
+    Rows { table: &'static str, select: Select },
+    /// Takes an address of a subnet for a port in `ip_allocations`: the given one, or any free one
+    /// of the ranges. Uniqueness is the database's. Undone with the transaction.
+    AllocateAddress {
+        subnet_id: SubnetId,
+        network_id: NetworkId,
+        port_id: PortId,
+        choice: AddressChoice,
+    },
+    /// Takes a segmentation id for a network in `segment_allocations`.
+    AllocateSegment {
+        network_id: NetworkId,
+        network_type: String,
+        physical_network: Option<String>,
+        choice: SegmentChoice,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum AddressChoice {
+    Exact(IpAddr),
+    /// First and last address of each range; tried at random first, then exhaustively.
+    Any(Vec<(IpAddr, IpAddr)>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SegmentChoice {
+    Exact(u32),
+    Any { first: u32, last: u32 },
+}
+
+/// A loaded fact.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    Rows(Vec<Row>),
+    /// `None`: taken, or none left.
+    Address(Option<IpAddr>),
+    Segment(Option<u32>),
+}
+
+#[derive(Debug, Default)]
+pub struct Facts {
+    loaded: HashMap<Query, Fact>,
+}
+
+impl Facts {
+    pub fn insert(&mut self, query: Query, fact: Fact) {
+        self.loaded.insert(query, fact);
+    }
+
+    fn get(&self, query: Query) -> Result<&Fact, Stop> {
+        self.loaded.get(&query).ok_or(Stop::Need(query))
+    }
+
+    /// All rows that match, by id.
+    pub fn list<R: Resource>(&self, select: Select) -> Result<Vec<R>, Stop> {
+        let Declaration { table, .. } = R::declaration();
+        match self.get(Query::Rows { table, select })? {
+            Fact::Rows(rows) => {
+                rows.iter().map(R::from_row).collect::<Result<_, _>>().map_err(Stop::Corrupt)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The row of this id, of any project: visibility is the caller's to check.
+    pub fn find<R: Resource>(&self, id: impl ToString) -> Result<Option<R>, Stop> {
+        Ok(self.list(Select::eq("id", id.to_string()))?.pop())
+    }
+
+    /// The same, and nobody else changes it until the transaction ends.
+    pub fn lock<R: Resource>(&self, id: impl ToString) -> Result<Option<R>, Stop> {
+        Ok(self.list(Select::eq("id", id.to_string()).locked())?.pop())
+    }
+
+    /// Takes an address; `None` when it is taken or none is left.
+    pub fn allocate_address(
+        &self,
+        subnet_id: SubnetId,
+        network_id: NetworkId,
+        port_id: PortId,
+        choice: AddressChoice,
+    ) -> Result<Option<IpAddr>, Stop> {
+        match self.get(Query::AllocateAddress { subnet_id, network_id, port_id, choice })? {
+            Fact::Address(address) => Ok(*address),
+            _ => Ok(None),
+        }
+    }
+
+    /// Takes a segmentation id; `None` when it is taken or none is left.
+    pub fn allocate_segment(
+        &self,
+        network_id: NetworkId,
+        network_type: &str,
+        physical_network: Option<&str>,
+        choice: SegmentChoice,
+    ) -> Result<Option<u32>, Stop> {
+        match self.get(Query::AllocateSegment {
+            network_id,
+            network_type: network_type.to_owned(),
+            physical_network: physical_network.map(str::to_owned),
+            choice,
+        })? {
+            Fact::Segment(id) => Ok(*id),
+            _ => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Every way in which a request can be refused: one table of status, Neutron's error type (the
+//! variant's name: clients select by it) and message.
+
+use std::fmt;
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $variant:ident { $($field:ident),* } => $status:literal, $message:literal;)*) => {
+        /// Field values are text already: a refusal is an answer, not data to work on.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Refusal {
+            $($(#[$doc])* $variant { $($field: String),* },)*
+            /// An object that does not exist or that the caller may not see. `class` is the
+            /// resource's class, the type is `<class>NotFound`.
+            NotFound { class: &'static str, id: String },
+        }
+
+        impl Refusal {
+            /// HTTP status.
+            pub fn status(&self) -> u16 {
+                match self {
+                    $(Self::$variant { .. } => $status,)*
+                    Self::NotFound { .. } => 404,
+                }
+            }
+
+            /// `NeutronError.type`.
+            pub fn type_name(&self) -> String {
+                match self {
+                    $(Self::$variant { .. } => stringify!($variant).to_owned(),)*
+                    Self::NotFound { class, .. } => format!("{class}NotFound"),
+                }
+            }
+        }
+
+        impl fmt::Display for Refusal {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$variant { $($field),* } => write!(f, $message),)*
+                    Self::NotFound { class, id } => write!(f, "{} {id} could not be found.", spaced(class)),
+                }
+            }
+        }
+    };
+}
+
+refusals! {
+    HTTPBadRequest { reason } => 400, "{reason}";
+    BadRequest { resource, msg } => 400, "Bad {resource} request: {msg}.";
+    InvalidInput { error_message } => 400, "Invalid input for operation: {error_message}.";
+    HTTPNotFound {} => 404, "The resource could not be found.";
+    PolicyNotAuthorized { action } => 403, "(rule:{action}) is disallowed by policy";
+    Conflict { reason } => 409, "{reason}";
+    OverQuota { overs } => 409, "Quota exceeded for resources: {overs}.";
+    RevisionNumberConstraintFailed { expected, current } => 412,
+        "Constrained to {expected}, but current revision is {current}";
+
+    NetworkInUse { net_id, reason } => 409,
+        "Unable to complete operation on network {net_id}. {reason}";
+    InvalidSharedSetting { network } => 409,
+        "Unable to reconfigure sharing settings for network {network}. Multiple tenants are using it.";
+    ExternalNetworkInUse { net_id } => 409,
+        "External network {net_id} cannot be updated to be made non-external, since it has existing gateway ports.";
+    FlatNetworkInUse { physical_network } => 409,
+        "Unable to create the flat network. Physical network {physical_network} is in use.";
+    VlanIdInUse { vlan_id, physical_network } => 409,
+        "Unable to create the network. The VLAN {vlan_id} on physical network {physical_network} is in use.";
+    TunnelIdInUse { tunnel_id } => 409,
+        "Unable to create the network. The tunnel ID {tunnel_id} is in use.";
+    NoNetworkAvailable {} => 503,
+        "Unable to create the network. No tenant network is available for allocation.";
+    NetworkMTUSubnetConflict { mtu, min } => 409,
+        "MTU of {mtu} is too small for a subnet of this network: at least {min} is needed.";
+
+    SubnetInUse { subnet_id, reason } => 409,
+        "Unable to complete operation on subnet {subnet_id}: {reason}";
+    GatewayConflictWithAllocationPools { pool, ip_address } => 409,
+        "Gateway ip {ip_address} conflicts with allocation pool {pool}.";
+    GatewayIpInUse { ip_address, port_id } => 409,
+        "Current gateway ip {ip_address} already in use by port {port_id}. Unable to update.";
+    OutOfBoundsAllocationPool { pool, subnet_cidr } => 400,
+        "The allocation pool {pool} spans beyond the subnet cidr {subnet_cidr}.";
+    OverlappingAllocationPools { pool_1, pool_2, subnet_cidr } => 409,
+        "Found overlapping allocation pools: {pool_1} {pool_2} for subnet {subnet_cidr}.";
+    InvalidAllocationPool { pool } => 400, "The allocation pool {pool} is not valid.";
+    DNSNameServersExhausted { subnet_id, quota } => 400,
+        "Unable to complete operation for {subnet_id}. The number of DNS nameservers exceeds the limit {quota}.";
+    HostRoutesExhausted { subnet_id, quota } => 400,
+        "Unable to complete operation for {subnet_id}. The number of host routes exceeds the limit {quota}.";
+
+    IpAddressGenerationFailure { net_id } => 409, "No more IP addresses available on network {net_id}.";
+    IpAddressAlreadyAllocated { ip, subnet_id } => 409,
+        "IP address {ip} already allocated in subnet {subnet_id}.";
+    InvalidIpForNetwork { ip_address } => 400,
+        "IP address {ip_address} is not a valid IP for any of the subnets on the specified network.";
+    InvalidIpForSubnet { ip_address } => 400,
+        "IP address {ip_address} is not a valid IP for the specified subnet.";
+    MacAddressInUse { net_id, mac } => 409,
+        "Unable to complete operation for network {net_id}. The mac address {mac} is in use.";
+    PortInUse { port_id, net_id, device_id } => 409,
+        "Unable to complete operation on port {port_id} for network {net_id}. Port already has an attached device {device_id}.";
+    PortBound { port_id, vif_type, old_mac, new_mac } => 409,
+        "Unable to complete operation on port {port_id}, port is already bound, port type: {vif_type}, old_mac {old_mac}, new_mac {new_mac}.";
+    ServicePortInUse { port_id, reason } => 409,
+        "Port {port_id} cannot be deleted directly via the port API: {reason}.";
+    DeviceIDNotOwnedByTenant { device_id } => 409,
+        "The following device_id {device_id} is not owned by your tenant or matches another tenants router.";
+    PortSecurityAndIPRequiredForSecurityGroups {} => 400,
+        "Port security must be enabled and port must have an IP address in order to use security groups.";
+    PortSecurityPortHasSecurityGroup {} => 409,
+        "Port has security group associated. Cannot disable port security or IP address until security group is removed.";
+    AddressPairAndPortSecurityRequired {} => 409,
+        "Port Security must be enabled in order to have allowed address pairs on a port.";
+    AddressPairMatchesPortFixedIPAndMac {} => 400,
+        "Port's Fixed IP and Mac Address match an address pair entry.";
+    AllowedAddressPairExhausted { quota } => 400,
+        "The number of allowed address pair exceeds the maximum {quota}.";
+    DuplicateAddressPairInRequest { mac_address, ip_address } => 400,
+        "Request contains duplicate address pair: mac_address {mac_address} ip_address {ip_address}.";
+    InvalidExtraDhcpOpt { reason } => 400, "Invalid data for extra_dhcp_opts: {reason}";
+
+    RouterInUse { router_id, reason } => 409, "Router {router_id} {reason}";
+    RouterInterfaceNotFound { router_id, port_id } => 404,
+        "Router {router_id} does not have an interface with id {port_id}";
+    RouterInterfaceNotFoundForSubnet { router_id, subnet_id } => 404,
+        "Router {router_id} has no interface on subnet {subnet_id}";
+    SubnetMismatchForPort { port_id, subnet_id } => 400,
+        "Subnet on port {port_id} does not match the requested subnet {subnet_id}";
+    RouterInterfaceInUseByFloatingIP { router_id, subnet_id } => 409,
+        "Router interface for subnet {subnet_id} on router {router_id} cannot be deleted, as it is required by one or more floating IPs.";
+    RouterInterfaceInUseByRoute { router_id, subnet_id } => 409,
+        "Router interface for subnet {subnet_id} on router {router_id} cannot be deleted, as it is required by one or more routes.";
+    RouterInterfaceInUseByPortForwarding { router_id, subnet_id } => 409,
+        "Router interface for subnet {subnet_id} on router {router_id} cannot be deleted, as it is required by one or more port forwardings.";
+    RouterExternalGatewayInUseByFloatingIp { router_id, net_id } => 409,
+        "Gateway cannot be updated for router {router_id}, since a gateway to external network {net_id} is required by one or more floating IPs.";
+    InvalidRoutes { routes, reason } => 400, "Invalid format for routes: {routes}, {reason}";
+    RoutesExhausted { router_id, quota } => 400,
+        "Unable to complete operation for {router_id}. The number of routes exceeds the maximum {quota}.";
+    RouterAgentNotGiven { reason } => 400, "{reason}";
+    RouterAgentConflict { reason } => 409, "{reason}";
+    RouterAgentIncompatible { host, reason } => 400, "Agent {host} cannot host this router: {reason}.";
+
+    ExternalIpAddressExhausted { net_id } => 400,
+        "Unable to find any IP address on external network {net_id}.";
+    ExternalGatewayForFloatingIPNotFound { external_network_id, subnet_id, port_id } => 404,
+        "External network {external_network_id} is not reachable from subnet {subnet_id}.  Therefore, cannot associate Port {port_id} with a Floating IP.";
+    FloatingIPPortAlreadyAssociated { floating_ip_address, fip_id, port_id, fixed_ip, net_id } => 409,
+        "Cannot associate floating IP {floating_ip_address} ({fip_id}) with port {port_id} using fixed IP {fixed_ip}, as that fixed IP already has a floating IP on external network {net_id}.";
+    FipInUseByPortForwarding { id } => 409, "Floating IP {id} in use by Port Forwarding resources.";
+    PortHasBindingFloatingIP { floating_ip_address, fip_id, port_id, fixed_ip } => 409,
+        "Cannot create port forwarding to floating IP {floating_ip_address} ({fip_id}) with port {port_id} using fixed IP {fixed_ip}, as that port already has a binding floating IP.";
+    PortHasPortForwarding { port_id } => 409,
+        "Cannot associate a floating IP with port {port_id}, since it has port forwardings.";
+
+    RouterDoesNotHaveGateway { router_id } => 400, "The router {router_id} does not have an external gateway.";
+    RouterGatewayPortDoesNotHaveAnyIPAddresses { router_id } => 400,
+        "The gateway port of router {router_id} does not have any IPv4 address.";
+    InconsistentPortAndIP { port_id, ip_address } => 400,
+        "Port {port_id} does not have ip address {ip_address}.";
+    PortNetworkNotBindOnRouter { network_id, port_id, router_id } => 400,
+        "The network {network_id} of port {port_id} is not bound on router {router_id}.";
+    RouterGatewayPortForwardingAlreadyExists { conflict } => 400,
+        "A duplicate router gateway port forwarding entry with same attributes already exists, conflicting values are {conflict}.";
+    DeletedRouterWithRGForwarding { router_id } => 409,
+        "Cannot delete router {router_id}: it has gateway port forwardings, remove them first.";
+    DeletedRouterGatewayWithRGForwarding { router_id } => 409,
+        "Cannot change the gateway of router {router_id}: it has gateway port forwardings, remove them first.";
+    ExternalPortInUse { reason } => 409, "{reason}";
+
+    InvalidL3Agent { id } => 404, "Agent {id} is not a L3 Agent or has been disabled";
+}
+
+/// `FloatingIp` as Neutron's messages write it: `Floating IP`. Classes not listed stay as they are.
+fn spaced(class: &str) -> &str {
+    match class {
+        "FloatingIP" => "Floating IP",
+        "PortForwarding" => "Port Forwarding",
+        "RouterGatewayPortForwarding" => "Router Gateway Port Forwarding",
+        other => other,
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl Refusal {
+    pub fn not_found<R: crate::Resource>(id: impl ToString) -> Self {
+        Self::NotFound { class: R::declaration().class, id: id.to_string() }
+    }
+
+    /// `Invalid input for <attribute>. Reason: <reason>.`, the generic validation answer.
+    pub fn invalid(attribute: &str, reason: impl fmt::Display) -> Self {
+        Self::HTTPBadRequest { reason: format!("Invalid input for {attribute}. Reason: {reason}.") }
+    }
+}

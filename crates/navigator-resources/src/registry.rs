@@ -1,0 +1,24 @@
+//! The list of resources: one line each brings a resource into the product. It is written out and
+//! not collected by the linker, which may drop entries silently.
+
+use crate::rules::Rules;
+
+/// Something that is done for every resource, such as mounting its routes.
+pub trait Visitor {
+    fn visit<R: Rules>(&mut self);
+}
+
+macro_rules! registry {
+    ($($module:ident :: $resource:ident),* $(,)?) => {
+        $(pub mod $module; pub use $module::$resource;)*
+
+        /// Visits every resource, parents before children.
+        pub fn visit_all(visitor: &mut impl Visitor) {
+            $(visitor.visit::<$resource>();)*
+        }
+    };
+}
+
+registry! {
+    network::Network,
+}

@@ -1,0 +1,48 @@
+//! A resource's decisions. Each answers with the object as it will be and the writes that make it
+//! so, from facts alone.
+
+use crate::{
+    context::Context,
+    facts::{Facts, Stop},
+    resource::Resource,
+    writes::Writes,
+};
+use serde_json::{Map, Value};
+
+/// `PUT /v2.0/<collection>/<id>/<name>`: answers 200 with a body of its own.
+pub struct MemberAction<R> {
+    pub name: &'static str,
+    /// `current` is locked and the caller owns it; `body` is the whole JSON object.
+    pub run: fn(
+        current: &R,
+        body: &Map<String, Value>,
+        facts: &Facts,
+        context: &Context<'_>,
+    ) -> Result<(Value, Writes), Stop>,
+}
+
+pub trait Rules: Resource {
+    /// `parent` is the id in the URL of a child resource; the parent's existence and visibility
+    /// have been checked, nothing else of it.
+    fn create(
+        input: &Self::Create,
+        parent: Option<&str>,
+        facts: &Facts,
+        context: &Context<'_>,
+    ) -> Result<(Self, Writes), Stop>;
+
+    /// `current` is locked. An update that changes nothing answers with no writes.
+    fn update(
+        current: &Self,
+        update: &Self::Update,
+        facts: &Facts,
+        context: &Context<'_>,
+    ) -> Result<(Self, Writes), Stop>;
+
+    /// `current` is locked.
+    fn delete(current: &Self, facts: &Facts, context: &Context<'_>) -> Result<Writes, Stop>;
+
+    fn actions() -> &'static [MemberAction<Self>] {
+        &[]
+    }
+}
