@@ -1,5 +1,7 @@
 //! The HTTP client against a real HTTP/2 server on loopback.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
