@@ -50,6 +50,19 @@ pub struct Desired {
     pub problems: Vec<Problem>,
 }
 
+impl Desired {
+    /// Nothing at all: what a scope wants that this host no longer serves.
+    pub fn nothing(scope: Scope) -> Self {
+        Self {
+            scope,
+            namespaces: BTreeMap::new(),
+            files: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            problems: Vec::new(),
+        }
+    }
+}
+
 /// Something in a snapshot that has no rendering.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -117,4 +130,3 @@ pub struct FoundLink {
     /// object that wants it goes to ERROR, the device is left alone.
     pub ours: bool,
 }
-

@@ -9,7 +9,9 @@ pub mod nft;
 pub mod plan;
 pub mod process;
 pub mod route;
+pub mod simulate;
 pub mod step;
+pub mod trace;
 
 pub use desired::{Actual, Desired, DesiredNamespace, Namespace, NamespaceState, Problem};
 pub use link::{FdbEntry, Link, LinkKind};

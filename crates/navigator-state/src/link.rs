@@ -21,9 +21,14 @@ pub enum LinkKind {
     /// One end of a pair; `peer` is the other end's name, which is always in the host's namespace.
     /// The pair is made by the end that is in a named namespace, with this scope's mark on both
     /// ends. Found peers that no longer exist are reported as an empty name.
-    Veth { peer: String },
+    Veth {
+        peer: String,
+    },
     Bridge,
-    Vxlan { vni: u32, local: Option<IpAddr> },
+    Vxlan {
+        vni: u32,
+        local: Option<IpAddr>,
+    },
     /// Any kind that we never make.
     Other(String),
 }

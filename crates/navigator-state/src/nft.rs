@@ -12,6 +12,9 @@ use std::{
 
 use navigator_model::{ObjectKey, Protocol};
 
+pub mod layout;
+pub mod rule;
+
 /// The table of every scope, in its own namespace. Its name is the ownership mark.
 pub const TABLE: &str = "navigator";
 

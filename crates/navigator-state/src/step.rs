@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use navigator_model::{L4PortRange, MacAddress, ObjectKey, Protocol, Scope};
 
 use crate::{
-    desired::Namespace,
+    desired::{Namespace, Problem},
     link::{FdbEntry, Link},
     nft::ElementChange,
     process::Process,
@@ -17,9 +17,16 @@ use crate::{
 pub struct Plan {
     pub scope: Scope,
     pub steps: Vec<Step>,
+    /// What is wanted and cannot be planned, because the name belongs to somebody else.
+    pub refused: Vec<Problem>,
 }
 
 impl Plan {
+    pub fn new(scope: Scope, steps: Vec<Step>) -> Self {
+        Self { scope, steps, refused: Vec::new() }
+    }
+
+    /// Whether there is nothing to do in the kernel.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
@@ -39,19 +46,66 @@ pub enum Action {
     DeleteNamespace(Namespace),
     /// Creates the device with all its attributes and the scope's mark; for a veth pair, both ends,
     /// the peer up and with the same MTU.
-    CreateLink { namespace: Namespace, name: String, link: Link },
-    DeleteLink { namespace: Namespace, name: String },
-    SetMac { namespace: Namespace, name: String, mac_address: MacAddress },
-    SetMtu { namespace: Namespace, name: String, mtu: u32 },
-    SetUp { namespace: Namespace, name: String, up: bool },
-    SetMaster { namespace: Namespace, name: String, master: Option<String> },
-    AddAddress { namespace: Namespace, name: String, address: IpNet },
-    DeleteAddress { namespace: Namespace, name: String, address: IpNet },
-    AddRoute { namespace: Namespace, route: Route },
-    DeleteRoute { namespace: Namespace, route: Route },
-    AddFdb { namespace: Namespace, entry: FdbEntry },
-    DeleteFdb { namespace: Namespace, entry: FdbEntry },
-    SetSysctl { namespace: Namespace, key: String, value: String },
+    CreateLink {
+        namespace: Namespace,
+        name: String,
+        link: Link,
+    },
+    DeleteLink {
+        namespace: Namespace,
+        name: String,
+    },
+    SetMac {
+        namespace: Namespace,
+        name: String,
+        mac_address: MacAddress,
+    },
+    SetMtu {
+        namespace: Namespace,
+        name: String,
+        mtu: u32,
+    },
+    SetUp {
+        namespace: Namespace,
+        name: String,
+        up: bool,
+    },
+    SetMaster {
+        namespace: Namespace,
+        name: String,
+        master: Option<String>,
+    },
+    AddAddress {
+        namespace: Namespace,
+        name: String,
+        address: IpNet,
+    },
+    DeleteAddress {
+        namespace: Namespace,
+        name: String,
+        address: IpNet,
+    },
+    AddRoute {
+        namespace: Namespace,
+        route: Route,
+    },
+    DeleteRoute {
+        namespace: Namespace,
+        route: Route,
+    },
+    AddFdb {
+        namespace: Namespace,
+        entry: FdbEntry,
+    },
+    DeleteFdb {
+        namespace: Namespace,
+        entry: FdbEntry,
+    },
+    SetSysctl {
+        namespace: Namespace,
+        key: String,
+        value: String,
+    },
     /// One transaction by libnftables: rules and chains become those of `text`; sets keep their
     /// elements unless `recreate`: then the table is made anew, with `elements` in the same
     /// transaction.
@@ -61,22 +115,48 @@ pub enum Action {
         recreate: bool,
         elements: Vec<ElementChange>,
     },
-    DeleteTable { namespace: Namespace },
+    DeleteTable {
+        namespace: Namespace,
+    },
     /// One netlink transaction. If the kernel refuses it, the driver finds the refused changes,
     /// applies all others, and reports each refused one.
-    ChangeElements { namespace: Namespace, changes: Vec<ElementChange> },
+    ChangeElements {
+        namespace: Namespace,
+        changes: Vec<ElementChange>,
+    },
     /// Deletes the conntrack entries whose original direction matches. Always after the rule.
-    FlushFlows { namespace: Namespace, flows: Vec<FlowMatch> },
+    FlushFlows {
+        namespace: Namespace,
+        flows: Vec<FlowMatch>,
+    },
     /// Gratuitous ARP for an address that arrived.
-    Announce { namespace: Namespace, name: String, address: Ipv4Addr },
+    Announce {
+        namespace: Namespace,
+        name: String,
+        address: Ipv4Addr,
+    },
     /// To a temporary file, fsync, rename; directories are made as needed.
-    WriteFile { path: PathBuf, content: Vec<u8> },
-    DeleteFile { path: PathBuf },
-    StartProcess { name: String, process: Process },
+    WriteFile {
+        path: PathBuf,
+        content: Vec<u8>,
+    },
+    DeleteFile {
+        path: PathBuf,
+    },
+    StartProcess {
+        name: String,
+        process: Process,
+    },
     /// SIGHUP, then the stamp file.
-    ReloadProcess { name: String, process: Process },
+    ReloadProcess {
+        name: String,
+        process: Process,
+    },
     /// SIGTERM, then SIGKILL; removes pid and stamp file.
-    StopProcess { name: String, pid_file: PathBuf },
+    StopProcess {
+        name: String,
+        pid_file: PathBuf,
+    },
 }
 
 /// Flows by their original destination, before NAT.
