@@ -17,6 +17,7 @@ pub mod facts;
 pub mod refusal;
 pub mod registry;
 pub mod resource;
+pub mod route_attribute;
 pub mod row;
 pub mod rules;
 pub mod standard;
