@@ -1,0 +1,62 @@
+//! The place of one test: a temporary directory and the hosts in it, all gone at its end.
+
+use std::path::{Path, PathBuf};
+
+use navigator_lab::{Host, Instance, Lifetime, Namespaces};
+use navigator_model::{MacAddress, PortId};
+use tempfile::TempDir;
+
+#[derive(Debug)]
+pub struct Site {
+    dir: TempDir,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Site {
+    pub fn new() -> Self {
+        let dir = TempDir::with_prefix("navigator-test-").expect("a temporary directory");
+        Self { dir }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A host that ends with the value returned, or with the test's process.
+    pub fn host(&self, name: &str) -> Host {
+        require_root();
+        Host::start(name, &self.dir_of(name), Lifetime::WithCaller)
+            .unwrap_or_else(|error| panic!("host {name}: {}", with_sources(&error)))
+    }
+
+    /// An instance plugged into `node` by its port's tap device, without an address yet.
+    pub fn instance(&self, name: &str, node: &Namespaces, port: (PortId, MacAddress)) -> Instance {
+        require_root();
+        Instance::plug(name, &self.dir_of(name), Lifetime::WithCaller, node, port)
+            .unwrap_or_else(|error| panic!("instance {name}: {}", with_sources(&error)))
+    }
+
+    fn dir_of(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
+
+fn require_root() {
+    assert!(nix::unistd::geteuid().is_root(), "this test makes namespaces: run it as root");
+}
+
+/// An error with everything that caused it, on one line.
+pub fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
