@@ -1,0 +1,21 @@
+CREATE TABLE port_forwardings (
+    id TEXT PRIMARY KEY,
+    floatingip_id TEXT NOT NULL REFERENCES floatingips (id),
+    external_port BIGINT,
+    external_port_range TEXT NOT NULL,
+    internal_port BIGINT,
+    internal_port_range TEXT NOT NULL,
+    internal_ip_address TEXT NOT NULL,
+    internal_port_id TEXT NOT NULL REFERENCES ports (id),
+    protocol TEXT NOT NULL,
+    status TEXT NOT NULL,
+    status_reason TEXT,
+    project_id TEXT NOT NULL,
+    description TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    revision_number BIGINT NOT NULL
+);
+CREATE INDEX port_forwardings_floatingip_id ON port_forwardings (floatingip_id, protocol, external_port);
+CREATE INDEX port_forwardings_internal_port_id ON port_forwardings (internal_port_id);
+CREATE INDEX port_forwardings_project_id ON port_forwardings (project_id);
