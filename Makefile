@@ -1,0 +1,37 @@
+# One door: `make check`, then `make test`, is what CI runs. Everything needs no more than this file
+# says; `make packages` (part of test and demo) installs what is missing on Debian.
+
+CARGO ?= cargo
+
+.PHONY: all build demo lab check test bench clean packages
+
+all: build
+
+build:
+	$(CARGO) build --bin navigator
+
+packages:
+	@scripts/install-packages
+
+# The story of a port forward, told by the stock openstack client, in about half a minute.
+demo: packages build
+	@NAVIGATOR_OPENSTACK=$$(scripts/stock-client) target/debug/navigator lab demo
+
+# A small cloud to try things in; `target/debug/navigator lab down` removes it.
+lab: packages build
+	target/debug/navigator lab up
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) xtask tidy
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --quiet
+
+test: packages
+	@scripts/run-tests
+
+bench: packages
+	$(CARGO) bench --workspace
+
+clean:
+	$(CARGO) clean
