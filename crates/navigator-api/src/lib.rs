@@ -1,1 +1,28 @@
-//! Placeholder.
+//! The HTTP face: one generic controller for every declared resource, identity, paging, faults and
+//! the agents' endpoints. The only crate that uses the HTTP server library.
+//!
+//! In: requests. Out: JSON, and wake-ups to the hub after each commit. Nothing is decided here:
+//! the rules of `navigator-resources` decide, `navigator-store` runs them in a transaction.
+
+mod agent_endpoints;
+mod body;
+mod control_plane;
+mod controller;
+mod extensions;
+mod fault;
+mod identity;
+mod if_match;
+mod listing;
+mod mount;
+mod normalize;
+mod present;
+mod request_id;
+mod serve;
+mod state;
+mod versions;
+
+pub use control_plane::LocalControlPlane;
+pub use identity::{HtpasswdError, Identity};
+pub use mount::router;
+pub use serve::serve;
+pub use state::ApiState;

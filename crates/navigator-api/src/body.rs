@@ -1,0 +1,198 @@
+//! From a request body to checked attributes, with Neutron's texts for everything that is wrong.
+
+use axum::body::Bytes;
+use navigator_resources::{Attribute, Caller, Declaration, OnCreate, Refusal};
+use serde_json::{Map, Value};
+
+use crate::fault::Fault;
+
+pub(crate) type Attributes = Map<String, Value>;
+
+/// Bodies above this are refused, in bytes.
+pub(crate) const BODY_LIMIT: usize = 1 << 20;
+
+/// More objects than this in one bulk POST are refused.
+const BULK_LIMIT: usize = 10_000;
+
+/// One object or many, as the POST said it.
+pub(crate) enum Posted {
+    One(Attributes),
+    Many(Vec<Attributes>),
+}
+
+/// Any JSON object.
+pub(crate) fn object(bytes: &Bytes) -> Result<Attributes, Fault> {
+    if bytes.is_empty() {
+        return Err(Fault::bad_request("Resource body required"));
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(map)) => Ok(map),
+        _ => Err(Fault::bad_request("Body contains invalid data")),
+    }
+}
+
+fn attributes(value: Value) -> Result<Attributes, Fault> {
+    match value {
+        Value::Object(map) => Ok(map),
+        _ => Err(Fault::bad_request("Body contains invalid data")),
+    }
+}
+
+pub(crate) fn posted(declaration: &Declaration, bytes: &Bytes) -> Result<Posted, Fault> {
+    let mut body = object(bytes)?;
+    if let Some(many) = body.remove(declaration.collection) {
+        let Value::Array(items) = many else {
+            return Err(Fault::bad_request("Body contains invalid data"));
+        };
+        if items.is_empty() {
+            return Err(Fault::bad_request("Resources required"));
+        }
+        if items.len() > BULK_LIMIT {
+            return Err(Fault::TooLarge);
+        }
+        return items.into_iter().map(attributes).collect::<Result<_, _>>().map(Posted::Many);
+    }
+    one(declaration, body).map(Posted::One)
+}
+
+/// The single object of a POST or PUT.
+fn one(declaration: &Declaration, mut body: Attributes) -> Result<Attributes, Fault> {
+    match body.remove(declaration.name) {
+        Some(value) => attributes(value),
+        None => Err(Fault::bad_request(format!(
+            "Unable to find '{}' in request body",
+            declaration.name
+        ))),
+    }
+}
+
+pub(crate) fn put(declaration: &Declaration, bytes: &Bytes) -> Result<Attributes, Fault> {
+    let body = object(bytes)?;
+    if body.contains_key(declaration.collection) && !body.contains_key(declaration.name) {
+        return Err(Fault::bad_request("Bulk operation not supported"));
+    }
+    one(declaration, body)
+}
+
+/// `tenant_id` becomes `project_id`; both at once must agree.
+fn project(attributes: &mut Attributes) -> Result<Option<Value>, Fault> {
+    let tenant = attributes.remove("tenant_id");
+    let project = attributes.remove("project_id");
+    match (tenant, project) {
+        (Some(tenant), Some(project)) if tenant != project => Err(Fault::bad_request(
+            "'project_id' and 'tenant_id' do not match",
+        )),
+        (tenant, project) => Ok(project.or(tenant)),
+    }
+}
+
+fn unrecognized(declaration: &Declaration, attributes: &Attributes) -> Result<(), Fault> {
+    let mut unknown: Vec<_> = attributes
+        .keys()
+        .filter(|name| declaration.attribute(name).is_none())
+        .map(String::as_str)
+        .collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    unknown.sort_unstable();
+    Err(Fault::bad_request(format!("Unrecognized attribute(s) '{}'", unknown.join(", "))))
+}
+
+fn check(attribute: &Attribute, value: &Value) -> Result<(), Fault> {
+    (attribute.check)(value).map_err(|reason| Refusal::invalid(attribute.name, reason).into())
+}
+
+fn forbidden(declaration: &Declaration, action: &str, attribute: &Attribute) -> Fault {
+    let action = format!("{action}_{}:{}", declaration.name, attribute.name);
+    Refusal::PolicyNotAuthorized { action }.into()
+}
+
+/// Checks a POST's attributes and settles whose the object will be. `owner` is the parent's project
+/// for a child resource: children belong to their parent's owner.
+pub(crate) fn for_create(
+    declaration: &Declaration,
+    mut attributes: Attributes,
+    caller: &Caller,
+    owner: Option<&str>,
+) -> Result<Attributes, Fault> {
+    let named = project(&mut attributes)?;
+    unrecognized(declaration, &attributes)?;
+    for attribute in declaration.all() {
+        create_attribute(declaration, attribute, &attributes, caller)?;
+    }
+    if declaration.attribute("project_id").is_some() {
+        let mine = Value::String(caller.project_id.0.clone());
+        let project = named.unwrap_or_else(|| mine.clone());
+        if !caller.is_admin && project != mine {
+            return Err(Fault::bad_request(
+                "Specifying 'project_id' other than the authenticated project in request is not \
+                 allowed for the current user.",
+            ));
+        }
+        if let Some(attribute) = declaration.attribute("project_id") {
+            check(attribute, &project)?;
+        }
+        let project = owner.map_or(project, Value::from);
+        attributes.insert("project_id".to_owned(), project);
+    } else if named.is_some() {
+        return Err(Fault::bad_request("Unrecognized attribute(s) 'project_id'"));
+    }
+    Ok(attributes)
+}
+
+fn create_attribute(
+    declaration: &Declaration,
+    attribute: &Attribute,
+    attributes: &Attributes,
+    caller: &Caller,
+) -> Result<(), Fault> {
+    if attribute.internal || attribute.name == "project_id" {
+        return Ok(());
+    }
+    let Some(value) = attributes.get(attribute.name) else {
+        return match attribute.on_create {
+            OnCreate::Required => Err(Fault::bad_request(format!(
+                "Failed to parse request. Required attribute '{}' not specified",
+                attribute.name
+            ))),
+            _ => Ok(()),
+        };
+    };
+    if matches!(attribute.on_create, OnCreate::Refused) {
+        return Err(Fault::bad_request(format!(
+            "Attribute '{}' not allowed in POST",
+            attribute.name
+        )));
+    }
+    check(attribute, value)?;
+    let is_default = match attribute.on_create {
+        OnCreate::Default(default) => *value == default(),
+        _ => false,
+    };
+    if attribute.admin.create && !caller.is_admin && !is_default {
+        return Err(forbidden(declaration, "create", attribute));
+    }
+    Ok(())
+}
+
+/// Checks a PUT's attributes. Whatever an ordinary caller may not set is refused even when the value
+/// is the default: resetting is setting.
+pub(crate) fn for_update(
+    declaration: &Declaration,
+    attributes: Attributes,
+    caller: &Caller,
+) -> Result<Attributes, Fault> {
+    unrecognized(declaration, &attributes)?;
+    for (name, value) in &attributes {
+        let Some(attribute) = declaration.attribute(name) else { continue };
+        if !attribute.update {
+            return Err(Fault::bad_request(format!("Cannot update read-only attribute {name}")));
+        }
+        check(attribute, value)?;
+        if attribute.admin.update && !caller.is_admin {
+            return Err(forbidden(declaration, "update", attribute));
+        }
+    }
+    Ok(attributes)
+}

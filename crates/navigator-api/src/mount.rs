@@ -1,0 +1,104 @@
+//! The whole surface in one place: fixed documents, every resource of the registry, the agents'
+//! endpoints, and the layers around them.
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, put},
+};
+use navigator_resources::{Rules, Visitor, visit_all};
+
+use crate::{
+    agent_endpoints, body::BODY_LIMIT, controller, extensions, fault::Fault, request_id,
+    state::ApiState, versions,
+};
+
+/// Longer request targets are refused, in bytes.
+const URI_LIMIT: usize = 32 * 1024;
+
+struct Mount(Router<ApiState>);
+
+impl Visitor for Mount {
+    fn visit<R: Rules>(&mut self) {
+        let declaration = R::declaration();
+        let collection = match &declaration.parent {
+            None => format!("/v2.0/{}", declaration.collection),
+            Some(parent) => {
+                let parent = (parent.declaration)();
+                format!("/v2.0/{}/{{parent}}/{}", parent.collection, declaration.collection)
+            }
+        };
+        let member = format!("{collection}/{{id}}");
+        let mut router = std::mem::take(&mut self.0);
+        router = router
+            .route(&collection, get(controller::list::<R>).post(controller::create::<R>))
+            .route(
+                &member,
+                get(controller::show::<R>)
+                    .put(controller::update::<R>)
+                    .delete(controller::delete::<R>),
+            );
+        for action in R::actions() {
+            let run = move |state, caller, ids, headers, body| {
+                controller::act::<R>(action, state, caller, ids, headers, body)
+            };
+            router = router.route(&format!("{member}/{}", action.name), put(run));
+        }
+        self.0 = router;
+    }
+}
+
+async fn identify(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
+    match state.identity.caller(request.headers()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(fault) => fault.into_response(),
+    }
+}
+
+async fn bounded(request: Request, next: Next) -> Response {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if target > URI_LIMIT {
+        return Fault::UriTooLong.into_response();
+    }
+    let response = next.run(request).await;
+    // The body limit's own answer is plain text.
+    if response.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
+        return Fault::TooLarge.into_response();
+    }
+    response
+}
+
+async fn unknown() -> Fault {
+    Fault::not_found()
+}
+
+async fn not_allowed() -> Fault {
+    Fault::MethodNotAllowed
+}
+
+/// Every route of the server.
+pub fn router(state: ApiState) -> Router {
+    let mut mount = Mount(Router::new());
+    visit_all(&mut mount);
+    let neutron = mount
+        .0
+        .route("/v2.0", get(versions::resources))
+        .route("/v2.0/extensions", get(extensions::list))
+        .route("/v2.0/extensions/{alias}", get(extensions::show))
+        .layer(middleware::from_fn_with_state(state.clone(), identify));
+    Router::new()
+        .route("/", get(versions::versions))
+        .merge(neutron)
+        .merge(agent_endpoints::routes(&state))
+        .fallback(unknown)
+        .method_not_allowed_fallback(not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn(bounded))
+        .layer(middleware::from_fn(request_id::request_id))
+        .with_state(state)
+}

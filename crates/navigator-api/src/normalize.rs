@@ -1,0 +1,61 @@
+//! Forms of a URL that mean the same: a trailing slash, a `.json` suffix, `-` for `_` in the names
+//! of collections and actions. Ids are left as they are.
+
+use axum::{body::Body, http::{Request, Uri, uri::PathAndQuery}};
+
+/// Rewrites the path to the one form that routes know.
+pub(crate) fn normalize(mut request: Request<Body>) -> Request<Body> {
+    let path = request.uri().path();
+    let normal = normal_path(path);
+    if normal != path {
+        let target = match request.uri().query() {
+            Some(query) => format!("{normal}?{query}"),
+            None => normal,
+        };
+        if let Ok(path_and_query) = target.parse::<PathAndQuery>() {
+            let mut parts = request.uri().clone().into_parts();
+            parts.path_and_query = Some(path_and_query);
+            if let Ok(uri) = Uri::from_parts(parts) {
+                *request.uri_mut() = uri;
+            }
+        }
+    }
+    request
+}
+
+fn normal_path(path: &str) -> String {
+    let path = path.strip_suffix(".json").unwrap_or(path);
+    let trimmed = path.trim_end_matches('/');
+    let mut segments: Vec<String> = trimmed.split('/').map(str::to_owned).collect();
+    // "", "v2.0", collection, id, collection or action, id
+    if segments.get(1).is_some_and(|version| version == "v2.0") {
+        for index in [2, 4] {
+            if let Some(segment) = segments.get_mut(index) {
+                *segment = segment.replace('-', "_");
+            }
+        }
+    }
+    let normal = segments.join("/");
+    if normal.is_empty() { "/".to_owned() } else { normal }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::normal_path;
+
+    #[test]
+    fn the_same_resource_has_one_path() {
+        for (given, normal) in [
+            ("/", "/"),
+            ("/v2.0/", "/v2.0"),
+            ("/v2.0/networks.json", "/v2.0/networks"),
+            ("/v2.0/networks/", "/v2.0/networks"),
+            ("/v2.0/security-groups", "/v2.0/security_groups"),
+            ("/v2.0/networks/a-b-c.json", "/v2.0/networks/a-b-c"),
+            ("/v2.0/routers/a-b/add-router-interface", "/v2.0/routers/a-b/add_router_interface"),
+            ("/agent/v1/wake-ups", "/agent/v1/wake-ups"),
+        ] {
+            assert_eq!(normal_path(given), normal);
+        }
+    }
+}
