@@ -47,6 +47,8 @@ refusals! {
     HTTPBadRequest { reason } => 400, "{reason}";
     BadRequest { resource, msg } => 400, "Bad {resource} request: {msg}.";
     InvalidInput { error_message } => 400, "Invalid input for operation: {error_message}.";
+    TenantIdProjectIdFilterConflict {} => 400,
+        "Both tenant_id and project_id passed as filters.";
     HTTPNotFound {} => 404, "The resource could not be found.";
     PolicyNotAuthorized { action } => 403, "(rule:{action}) is disallowed by policy";
     Conflict { reason } => 409, "{reason}";
@@ -94,6 +96,8 @@ refusals! {
         "IP address {ip_address} is not a valid IP for any of the subnets on the specified network.";
     InvalidIpForSubnet { ip_address } => 400,
         "IP address {ip_address} is not a valid IP for the specified subnet.";
+    AllocationOnAutoAddressSubnet { ip, subnet_id } => 400,
+        "IPv6 address {ip} cannot be directly assigned to a port on subnet {subnet_id} as the subnet is configured for automatic addresses";
     MacAddressInUse { net_id, mac } => 409,
         "Unable to complete operation for network {net_id}. The mac address {mac} is in use.";
     PortInUse { port_id, net_id, device_id } => 409,
