@@ -13,7 +13,7 @@ mod element;
 mod flow;
 mod link;
 mod route;
-mod table;
+pub(crate) mod table;
 
 pub use element::changes as element_changes;
 pub use flow::of_changes as flows_of_changes;

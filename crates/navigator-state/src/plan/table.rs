@@ -70,12 +70,12 @@ impl Draft<'_> {
 
 /// Whether the sets that are there are the first of those wanted, declared alike: only then can
 /// rules be replaced around them.
-fn keeps_sets(found: &str, wanted: &str) -> bool {
+pub(crate) fn keeps_sets(found: &str, wanted: &str) -> bool {
     let mut wanted = set_declarations(wanted);
     set_declarations(found).all(|declaration| wanted.next() == Some(declaration))
 }
 
-fn set_declarations(skeleton: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn set_declarations(skeleton: &str) -> impl Iterator<Item = &str> {
     let objects = skeleton.split_inclusive("\n\t}\n");
     objects
         .map(|object| object.trim_start_matches(|c| c != '\t').trim())
