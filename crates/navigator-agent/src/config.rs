@@ -39,7 +39,7 @@ pub struct AgentConfig {
     /// Where other hosts send this host's tunnelled packets.
     pub tunnel_ip: Option<IpAddr>,
     pub dns_domain: String,
-    pub dhcp_lease_duration_s: u64,
+    pub dhcp_lease_duration_s: u32,
     pub state_dir: PathBuf,
     pub netns_dir: PathBuf,
     pub heartbeat_interval_s: u64,
