@@ -1,0 +1,182 @@
+//! The two databases behind one face: a transaction that takes one SQL text and answers rows.
+//!
+//! SQLite has one writer (a pool of one connection, every transaction `BEGIN IMMEDIATE`, so that a
+//! transaction never finds out late that another one wrote) and a few readers that never wait for
+//! it. PostgreSQL has one pool; decisions run at READ COMMITTED with row locks, reads of several
+//! statements at REPEATABLE READ.
+
+use std::{str::FromStr, time::Duration};
+
+use navigator_resources::{Row, SqlType};
+use sqlx::{
+    PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    pool::PoolOptions,
+    postgres::PgConnectOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+
+use crate::{error::StoreError, sql::Sql};
+
+mod postgres;
+mod sqlite;
+
+/// Lists of filters make many statements; each is a few kilobytes.
+const STATEMENT_CACHE: usize = 256;
+const SQLITE_READERS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 16;
+/// Requests wait this long for a connection before they are answered 503.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
+
+pub(crate) enum Backend {
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Postgres(PgPool),
+}
+
+pub(crate) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Backend {
+    pub(crate) async fn connect(url: &str) -> Result<Self, StoreError> {
+        let connected = match url.split(':').next() {
+            Some("sqlite") => Self::connect_sqlite(url).await,
+            Some("postgres" | "postgresql") => Self::connect_postgres(url).await,
+            _ => return Err(StoreError::Setup("the URL is sqlite:… or postgres://…".to_owned())),
+        };
+        connected.map_err(|error| match error {
+            sqlx::Error::Configuration(reason) => StoreError::Setup(reason.to_string()),
+            other => StoreError::of("connect", other),
+        })
+    }
+
+    async fn connect_sqlite(url: &str) -> Result<Self, sqlx::Error> {
+        let options = SqliteConnectOptions::from_str(url)?
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10))
+            .statement_cache_capacity(STATEMENT_CACHE);
+        let pool = || {
+            PoolOptions::new()
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .test_before_acquire(false)
+                .idle_timeout(None)
+                .max_lifetime(None)
+        };
+        if url.contains(":memory:") {
+            // One connection only: the database lives as long as it does.
+            let writer = pool().max_connections(1).connect_with(options).await?;
+            return Ok(Self::Sqlite { readers: writer.clone(), writer });
+        }
+        // A commit is on disk when it has been acknowledged.
+        let options =
+            options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
+        let writer = pool().max_connections(1).connect_with(options.clone()).await?;
+        let readers = pool().max_connections(SQLITE_READERS).connect_with(options).await?;
+        Ok(Self::Sqlite { writer, readers })
+    }
+
+    async fn connect_postgres(url: &str) -> Result<Self, sqlx::Error> {
+        let options = PgConnectOptions::from_str(url)?
+            .application_name("navigator")
+            .statement_cache_capacity(STATEMENT_CACHE);
+        let pool = PoolOptions::new()
+            .max_connections(POSTGRES_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options)
+            .await?;
+        Ok(Self::Postgres(pool))
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
+        let begun = match self {
+            Self::Sqlite { writer, .. } => {
+                writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite)
+            }
+            Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+        };
+        begun.map_err(|error| StoreError::of("BEGIN", error))
+    }
+
+    /// A transaction whose statements all see the same state.
+    pub(crate) async fn read(&self) -> Result<Tx, StoreError> {
+        const CONSISTENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let begun = match self {
+            Self::Sqlite { readers, .. } => readers.begin().await.map(Tx::Sqlite),
+            Self::Postgres(pool) => pool.begin_with(CONSISTENT).await.map(Tx::Postgres),
+        };
+        begun.map_err(|error| StoreError::of("BEGIN", error))
+    }
+
+    /// One statement outside of any transaction.
+    pub(crate) async fn fetch(
+        &self,
+        sql: Sql,
+        columns: &[(&'static str, SqlType)],
+    ) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Sqlite { readers, .. } => {
+                let connection = readers.acquire().await;
+                let mut connection = connection.map_err(|e| StoreError::of("acquire", e))?;
+                sqlite::fetch(&mut connection, sql, columns).await
+            }
+            Self::Postgres(pool) => {
+                let connection = pool.acquire().await;
+                let mut connection = connection.map_err(|e| StoreError::of("acquire", e))?;
+                postgres::fetch(&mut connection, sql, columns).await
+            }
+        }
+    }
+}
+
+impl Tx {
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// Rows with the named columns, which are the statement's in this order.
+    pub(crate) async fn fetch(
+        &mut self,
+        sql: Sql,
+        columns: &[(&'static str, SqlType)],
+    ) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Sqlite(tx) => sqlite::fetch(tx, sql, columns).await,
+            Self::Postgres(tx) => postgres::fetch(tx, sql, columns).await,
+        }
+    }
+
+    /// Number of rows affected.
+    pub(crate) async fn execute(&mut self, sql: Sql) -> Result<u64, StoreError> {
+        match self {
+            Self::Sqlite(tx) => sqlite::execute(tx, sql).await,
+            Self::Postgres(tx) => postgres::execute(tx, sql).await,
+        }
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        let ended = match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        };
+        ended.map_err(|error| StoreError::of("COMMIT", error))
+    }
+
+    pub(crate) async fn rollback(self) -> Result<(), StoreError> {
+        let ended = match self {
+            Self::Sqlite(tx) => tx.rollback().await,
+            Self::Postgres(tx) => tx.rollback().await,
+        };
+        ended.map_err(|error| StoreError::of("ROLLBACK", error))
+    }
+}

@@ -1,0 +1,129 @@
+//! The change log: which object of which scope changed at which revision, written in the
+//! transaction that changed it.
+//!
+//! A revision is taken under the lock of the scope's row, which is held until the commit, so
+//! revisions of one scope are committed in their order and without gaps. The locks are taken at the
+//! end of the transaction, always in the same order, so that they cannot deadlock.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use navigator_model::{ObjectKey, Revision, Scope};
+use navigator_resources::{Row, SqlType, SqlValue};
+
+use crate::{
+    backend::Tx,
+    error::StoreError,
+    sql::{Param, Sql},
+};
+
+/// How many of a scope's last revisions are kept apart. Who asks for an older one gets everything.
+pub(crate) const KEPT_REVISIONS: u64 = 10_000;
+/// Old changes are dropped every so many revisions.
+const PRUNED_EVERY: u64 = 1_000;
+/// Rows per statement.
+const CHUNK: usize = 256;
+
+#[derive(Default)]
+pub(crate) struct Touched {
+    objects: BTreeMap<Scope, BTreeSet<ObjectKey>>,
+    hosts: bool,
+}
+
+impl Touched {
+    pub(crate) fn object(&mut self, scope: Scope, object: ObjectKey) {
+        self.objects.entry(scope).or_default().insert(object);
+    }
+
+    pub(crate) fn hosts(&mut self) {
+        self.hosts = true;
+    }
+
+    /// Moves each touched scope on by one revision. The last thing before the commit.
+    pub(crate) async fn record(self, tx: &mut Tx) -> Result<Vec<(Scope, Revision)>, StoreError> {
+        // Hosts come before routers and networks, here and in the order of scopes.
+        let mut reached = if self.hosts { advance_hosts(tx).await? } else { Vec::new() };
+        for (scope, objects) in self.objects {
+            let revision = advance(tx, &scope).await?;
+            log(tx, &scope, revision, &objects).await?;
+            if revision.0.is_multiple_of(PRUNED_EVERY) && revision.0 > KEPT_REVISIONS {
+                prune(tx, &scope, revision.0 - KEPT_REVISIONS).await?;
+            }
+            reached.push((scope, revision));
+        }
+        Ok(reached)
+    }
+}
+
+pub(crate) fn revision(row: &Row, column: &str) -> Revision {
+    match row.get(column) {
+        SqlValue::Int(number) => Revision(u64::try_from(*number).unwrap_or_default()),
+        _ => Revision::default(),
+    }
+}
+
+pub(crate) fn bound(revision: u64) -> Param {
+    Param::Int(i64::try_from(revision).unwrap_or(i64::MAX))
+}
+
+async fn advance(tx: &mut Tx, scope: &Scope) -> Result<Revision, StoreError> {
+    let sql = Sql::with(
+        "INSERT INTO scopes (name, revision, horizon) VALUES ($1, 1, 0) \
+         ON CONFLICT (name) DO UPDATE SET revision = scopes.revision + 1 RETURNING revision",
+        [scope.to_string().into()],
+    );
+    let rows = tx.fetch(sql, &[("revision", SqlType::Int)]).await?;
+    Ok(rows.first().map(|row| revision(row, "revision")).unwrap_or_default())
+}
+
+/// Every host that has an agent.
+async fn advance_hosts(tx: &mut Tx) -> Result<Vec<(Scope, Revision)>, StoreError> {
+    // "WHERE TRUE" tells SQLite that ON is not of a join.
+    let sql = Sql::new(
+        "INSERT INTO scopes (name, revision, horizon) \
+         SELECT name, 1, 0 FROM (SELECT DISTINCT 'host/' || host AS name FROM agents) AS hosts \
+         WHERE TRUE ORDER BY name \
+         ON CONFLICT (name) DO UPDATE SET revision = scopes.revision + 1 RETURNING name, revision",
+    );
+    let rows = tx.fetch(sql, &[("name", SqlType::Text), ("revision", SqlType::Int)]).await?;
+    let parsed = rows.iter().filter_map(|row| {
+        let scope = row.text("name").parse().ok()?;
+        Some((scope, revision(row, "revision")))
+    });
+    let mut reached: Vec<(Scope, Revision)> = parsed.collect();
+    reached.sort();
+    Ok(reached)
+}
+
+async fn log(
+    tx: &mut Tx,
+    scope: &Scope,
+    revision: Revision,
+    objects: &BTreeSet<ObjectKey>,
+) -> Result<(), StoreError> {
+    let objects: Vec<String> = objects.iter().map(ToString::to_string).collect();
+    for chunk in objects.chunks(CHUNK) {
+        let mut sql = Sql::new("INSERT INTO changes (scope, object, revision) VALUES ");
+        for (index, object) in chunk.iter().enumerate() {
+            sql.push(if index == 0 { "" } else { ", " });
+            sql.bind_list([scope.to_string().into(), object.as_str().into(), bound(revision.0)]);
+        }
+        sql.push(" ON CONFLICT (scope, object) DO UPDATE SET revision = excluded.revision");
+        tx.execute(sql).await?;
+    }
+    Ok(())
+}
+
+async fn prune(tx: &mut Tx, scope: &Scope, horizon: u64) -> Result<(), StoreError> {
+    let name = scope.to_string();
+    tx.execute(Sql::with(
+        "DELETE FROM changes WHERE scope = $1 AND revision <= $2",
+        [name.as_str().into(), bound(horizon)],
+    ))
+    .await?;
+    tx.execute(Sql::with(
+        "UPDATE scopes SET horizon = $1 WHERE name = $2",
+        [bound(horizon), name.into()],
+    ))
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! Runs pure decisions to their end: loads the facts they ask for, asks again, writes what they
+//! want written, all in one transaction; and starts over where the database asks for it.
+
+use std::time::Duration;
+
+use navigator_model::{Revision, Scope};
+use navigator_resources::{
+    Caller, Context, DecodeError, Facts, Query, Refusal, Settings, Stop, Writes, facts::Fact,
+};
+use uuid::Uuid;
+
+use crate::{
+    backend::{Backend, Tx},
+    change_log::Touched,
+    error::{DecideError, Fault, StoreError},
+    load, write,
+};
+
+/// Attempts of a transaction before the caller is told to come back later.
+const ATTEMPTS: u32 = 12;
+/// A decision that asks for more facts than this asks in circles.
+const MOST_FACTS: usize = 100_000;
+
+/// Who asks, when, under which settings: the same for every attempt.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) settings: &'a Settings,
+    pub(crate) now: &'a str,
+}
+
+/// Why an attempt ended without a commit.
+pub(crate) enum Ended {
+    Refused(Refusal),
+    /// Nothing was committed and a new attempt may go better.
+    Again(StoreError),
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Ended {
+    fn from(error: StoreError) -> Self {
+        match error.fault() {
+            // A reference that broke: what the decision saw has changed since.
+            Some(Fault::Contention | Fault::Unique | Fault::Reference) => Self::Again(error),
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+impl From<DecodeError> for Ended {
+    fn from(error: DecodeError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+pub(crate) type Decided<T> = (Vec<T>, Vec<(Scope, Revision)>);
+
+pub(crate) async fn decide_all<T, F>(
+    backend: &Backend,
+    surroundings: Surroundings<'_>,
+    count: usize,
+    mut decide: F,
+) -> Result<Decided<T>, DecideError>
+where
+    T: Send,
+    F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
+{
+    let mut attempt = 1;
+    loop {
+        match one_attempt(backend, surroundings, count, &mut decide).await {
+            Ok(decided) => return Ok(decided),
+            Err(Ended::Refused(refusal)) => return Err(DecideError::Refused(refusal)),
+            Err(Ended::Failed(error)) => return Err(error.into()),
+            Err(Ended::Again(error)) if attempt >= ATTEMPTS => return Err(error.into()),
+            Err(Ended::Again(error)) => tracing::debug!(attempt, %error, "transaction again"),
+        }
+        tokio::time::sleep(pause(attempt)).await;
+        attempt += 1;
+    }
+}
+
+/// Random, so that those who met once do not meet again; longer each time.
+fn pause(attempt: u32) -> Duration {
+    let longest_ms = 4_u64 << attempt.min(7);
+    Duration::from_millis(rand::random_range(0..=longest_ms))
+}
+
+async fn one_attempt<T, F>(
+    backend: &Backend,
+    surroundings: Surroundings<'_>,
+    count: usize,
+    decide: &mut F,
+) -> Result<Decided<T>, Ended>
+where
+    T: Send,
+    F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
+{
+    let Surroundings { caller, settings, now } = surroundings;
+    let mut tx = backend.write().await?;
+    let outcome = async {
+        let mut touched = Touched::default();
+        let mut values = Vec::with_capacity(count);
+        for index in 0..count {
+            // New for each: otherwise two of one kind would get the same ids.
+            let context = Context { caller, settings, now, seed: Uuid::new_v4() };
+            let (value, writes) = settle(&mut tx, |facts| decide(index, facts, &context)).await?;
+            write::execute(&mut tx, writes, now, &mut touched).await?;
+            values.push(value);
+        }
+        Ok((values, touched.record(&mut tx).await?))
+    }
+    .await;
+    match outcome {
+        Ok(decided) => {
+            tx.commit().await?;
+            Ok(decided)
+        }
+        Err(ended) => {
+            // The connection is cleaned up by the pool if this fails too.
+            let _ = tx.rollback().await;
+            Err(ended)
+        }
+    }
+}
+
+/// Loads facts until the decision ends.
+async fn settle<T, F>(tx: &mut Tx, mut decide: F) -> Result<(T, Writes), Ended>
+where
+    T: Send,
+    F: FnMut(&Facts) -> Result<(T, Writes), Stop> + Send,
+{
+    let mut known = Known::default();
+    for _ in 0..MOST_FACTS {
+        match decide(&known.facts) {
+            Ok(decided) => return Ok(decided),
+            Err(Stop::Refuse(refusal)) => return Err(Ended::Refused(refusal)),
+            Err(Stop::Corrupt(error)) => return Err(error.into()),
+            Err(Stop::Need(query)) => {
+                let fact = load::load(tx, &query).await?;
+                known.learn(query, fact, tx);
+            }
+        }
+    }
+    Err(Ended::Failed(StoreError::Internal("a decision asks in circles".to_owned())))
+}
+
+#[derive(Default)]
+struct Known {
+    facts: Facts,
+    /// Facts that a lock does not make stale: locked rows, and what was allocated.
+    lasting: Vec<(Query, Fact)>,
+    /// Whether facts are known that a lock does make stale.
+    passing: bool,
+}
+
+impl Known {
+    /// Where transactions run side by side, what was read before a lock was granted may be older
+    /// than what the lock's last holder wrote: it is forgotten, and read again if asked for again.
+    fn learn(&mut self, query: Query, fact: Fact, tx: &Tx) {
+        let locks = matches!(&query, Query::Rows { select, .. } if select.lock);
+        let lasts = locks || !matches!(&query, Query::Rows { .. });
+        if locks && tx.is_postgres() && self.passing {
+            self.facts = Facts::default();
+            for (query, fact) in &self.lasting {
+                self.facts.insert(query.clone(), fact.clone());
+            }
+            self.passing = false;
+        }
+        if lasts && tx.is_postgres() {
+            self.lasting.push((query.clone(), fact.clone()));
+        }
+        self.passing |= !lasts;
+        self.facts.insert(query, fact);
+    }
+}

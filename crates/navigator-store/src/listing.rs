@@ -1,0 +1,281 @@
+//! The read path of the API: one resource's rows, filtered, sorted and paged by the database.
+//!
+//! Pages are found by the marker's sort key, not by counting rows, so that a page costs its own
+//! length and objects that come or go meanwhile neither repeat nor hide others.
+
+use std::net::IpAddr;
+
+use navigator_model::ProjectId;
+use navigator_resources::{Attribute, Declaration, Row, SqlType, SqlValue};
+
+use crate::{
+    backend::Backend,
+    error::StoreError,
+    sql::{Param, Sql},
+    table::{column, columns, operand, push_equals, select_from},
+};
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    #[default]
+    Ascending,
+    Descending,
+}
+
+/// On which side of the marker the page lies. Either way its rows come in the order of `sort`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Paging {
+    #[default]
+    After,
+    Before,
+}
+
+/// What is asked for. The default is every row, by id.
+#[derive(Clone, Default)]
+pub struct Listing {
+    /// Alternatives for each attribute. `None` equals no stored value; `Null` also equals the
+    /// empty text.
+    pub filters: Vec<(&'static Attribute, Vec<Option<SqlValue>>)>,
+    /// Equality on columns, such as the parent's id.
+    pub conditions: Vec<(&'static str, SqlValue)>,
+    /// Only what this project may see; `None` sees everything.
+    pub visible_to: Option<ProjectId>,
+    /// The id is always the last key. NULL sorts before every value.
+    pub sort: Vec<(&'static Attribute, Direction)>,
+    pub limit: Option<u32>,
+    /// Id of the object next to the page.
+    pub marker: Option<String>,
+    pub paging: Paging,
+    /// `None`: all columns.
+    pub columns: Option<Vec<&'static Attribute>>,
+    /// Of ports only: those with an address for which all of this holds.
+    pub fixed_ips: FixedIpFilter,
+    /// `updated_at` is this or later.
+    pub changed_since: Option<String>,
+}
+
+/// Each list holds alternatives; an empty list says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FixedIpFilter {
+    pub ip_address: Vec<String>,
+    pub subnet_id: Vec<String>,
+    pub ip_address_substr: Vec<String>,
+}
+
+type Key = (&'static Attribute, Direction);
+
+pub(crate) async fn list(
+    backend: &Backend,
+    declaration: &'static Declaration,
+    listing: &Listing,
+) -> Result<Vec<Row>, StoreError> {
+    let keys = keys(declaration, listing)?;
+    let marker = match &listing.marker {
+        Some(id) => Some(marker(backend, declaration, listing, &keys, id).await?),
+        None => None,
+    };
+    let attributes: Vec<&Attribute> = match &listing.columns {
+        Some(columns) => columns.clone(),
+        None => declaration.columns().collect(),
+    };
+    let mut sql = select_from(declaration, attributes.iter().copied());
+    sql.push(" WHERE ");
+    push_conditions(&mut sql, declaration, listing)?;
+    if let Some(marker) = &marker {
+        push_beyond(&mut sql, &keys, marker, listing.paging);
+    }
+    push_order(&mut sql, &keys, listing.paging);
+    if let Some(limit) = listing.limit {
+        sql.push(" LIMIT ").bind(i64::from(limit));
+    }
+    let mut rows = backend.fetch(sql, &columns(attributes)).await?;
+    if listing.paging == Paging::Before {
+        rows.reverse();
+    }
+    Ok(rows)
+}
+
+/// The keys asked for, then the id, which makes the order total.
+fn keys(declaration: &'static Declaration, listing: &Listing) -> Result<Vec<Key>, StoreError> {
+    let mut keys: Vec<Key> = Vec::new();
+    for key in &listing.sort {
+        let named = |known: &Key| known.0.column == key.0.column;
+        if !keys.iter().any(named) {
+            keys.push(*key);
+        }
+    }
+    if !keys.iter().any(|key| key.0.column == "id") {
+        keys.push((column(declaration, "id")?, Direction::Ascending));
+    }
+    Ok(keys)
+}
+
+/// The sort key of the marker's row, if the caller may see it.
+async fn marker(
+    backend: &Backend,
+    declaration: &'static Declaration,
+    listing: &Listing,
+    keys: &[Key],
+    id: &str,
+) -> Result<Row, StoreError> {
+    let unknown = || StoreError::UnknownMarker(id.to_owned());
+    let attributes: Vec<_> = keys.iter().map(|key| key.0).collect();
+    let mut sql = select_from(declaration, attributes.iter().copied());
+    let param = Param::typed(&id.into(), SqlType::Text).ok_or_else(unknown)?;
+    sql.push(" WHERE id = ").bind(param);
+    for (name, value) in &listing.conditions {
+        sql.push(" AND ");
+        push_equals(&mut sql, column(declaration, name)?, [value].into_iter());
+    }
+    if let Some(project) = &listing.visible_to {
+        sql.push(" AND ");
+        push_visible(&mut sql, declaration, project);
+    }
+    backend.fetch(sql, &columns(attributes)).await?.pop().ok_or_else(unknown)
+}
+
+fn push_conditions(
+    sql: &mut Sql,
+    declaration: &'static Declaration,
+    listing: &Listing,
+) -> Result<(), StoreError> {
+    sql.push("TRUE");
+    for (name, value) in &listing.conditions {
+        sql.push(" AND ");
+        push_equals(sql, column(declaration, name)?, [value].into_iter());
+    }
+    if let Some(project) = &listing.visible_to {
+        sql.push(" AND ");
+        push_visible(sql, declaration, project);
+    }
+    for (attribute, values) in &listing.filters {
+        sql.push(" AND ");
+        push_filter(sql, attribute, values);
+    }
+    if let Some(since) = &listing.changed_since {
+        sql.push(" AND updated_at >= ").bind(since.as_str());
+    }
+    push_fixed_ips(sql, &listing.fixed_ips);
+    Ok(())
+}
+
+/// Who owns it, or to whom the resource's declaration shows it.
+fn push_visible(sql: &mut Sql, declaration: &Declaration, project: &ProjectId) {
+    let Some(param) = Param::typed(&project.0.as_str().into(), SqlType::Text) else {
+        sql.push("FALSE");
+        return;
+    };
+    sql.push("(");
+    if column(declaration, "project_id").is_ok() {
+        sql.push("project_id = ").bind(param.clone());
+    } else {
+        sql.push("FALSE");
+    }
+    if !declaration.visible_to_all.is_empty() {
+        sql.push(" OR (").push(declaration.visible_to_all).push(")");
+    }
+    if !declaration.visible_to_project.is_empty() {
+        sql.push(" OR (");
+        for (index, part) in declaration.visible_to_project.split("$project").enumerate() {
+            if index > 0 {
+                sql.bind(param.clone());
+            }
+            sql.push(part);
+        }
+        sql.push(")");
+    }
+    sql.push(")");
+}
+
+/// The empty value stands for both NULL and the empty text: clients cannot tell them apart.
+fn push_filter(sql: &mut Sql, attribute: &Attribute, values: &[Option<SqlValue>]) {
+    let mut wanted: Vec<SqlValue> = values.iter().flatten().cloned().collect();
+    if attribute.sql == SqlType::Text && wanted.contains(&SqlValue::Null) {
+        wanted.push("".into());
+    }
+    wanted.sort();
+    wanted.dedup();
+    push_equals(sql, attribute, wanted.iter());
+}
+
+fn push_fixed_ips(sql: &mut Sql, filter: &FixedIpFilter) {
+    if *filter == FixedIpFilter::default() {
+        return;
+    }
+    let text = |value: &String| Param::typed(&value.as_str().into(), SqlType::Text);
+    sql.push(" AND EXISTS (SELECT 1 FROM ip_allocations a WHERE a.port_id = ports.id");
+    if !filter.subnet_id.is_empty() {
+        let params = filter.subnet_id.iter().filter_map(text).collect();
+        sql.push(" AND ").bind_in("a.subnet_id", params);
+    }
+    if !filter.ip_address.is_empty() {
+        // Addresses are stored in their canonical form.
+        let canonical = |value: &String| match value.parse::<IpAddr>() {
+            Ok(address) => Some(Param::Text(address.to_string())),
+            Err(_) => text(value),
+        };
+        let params = filter.ip_address.iter().filter_map(canonical).collect();
+        sql.push(" AND ").bind_in("a.ip_address", params);
+    }
+    if !filter.ip_address_substr.is_empty() {
+        sql.push(" AND (FALSE");
+        for part in filter.ip_address_substr.iter().filter(|part| !part.contains('\0')) {
+            let escaped = part.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+            sql.push(" OR a.ip_address LIKE ").bind(format!("%{escaped}%")).push(" ESCAPE '!'");
+        }
+        sql.push(")");
+    }
+    sql.push(")");
+}
+
+/// The order in which rows are taken: away from the marker.
+fn taken(direction: Direction, paging: Paging) -> Direction {
+    match (direction, paging) {
+        (direction, Paging::After) => direction,
+        (Direction::Ascending, Paging::Before) => Direction::Descending,
+        (Direction::Descending, Paging::Before) => Direction::Ascending,
+    }
+}
+
+/// ` AND ((k1 beyond m1) OR (k1 = m1 AND k2 beyond m2) OR …)`.
+fn push_beyond(sql: &mut Sql, keys: &[Key], marker: &Row, paging: Paging) {
+    sql.push(" AND (FALSE");
+    for last in 0..keys.len() {
+        sql.push(" OR (");
+        for (attribute, _) in &keys[..last] {
+            push_equals(sql, attribute, [marker.get(attribute.column)].into_iter());
+            sql.push(" AND ");
+        }
+        let (attribute, direction) = keys[last];
+        push_past(sql, attribute, marker.get(attribute.column), taken(direction, paging));
+        sql.push(")");
+    }
+    sql.push(")");
+}
+
+fn push_past(sql: &mut Sql, attribute: &Attribute, value: &SqlValue, direction: Direction) {
+    let operand = operand(attribute);
+    match (Param::typed(value, attribute.sql), direction) {
+        (Some(Param::Null(_)), Direction::Ascending) => sql.push(operand).push(" IS NOT NULL"),
+        (Some(Param::Null(_)) | None, _) => sql.push("FALSE"),
+        (Some(param), Direction::Ascending) => sql.push(operand).push(" > ").bind(param),
+        (Some(param), Direction::Descending) => {
+            sql.push("(").push(operand).push(" < ").bind(param);
+            sql.push(" OR ").push(operand).push(" IS NULL)")
+        }
+    };
+}
+
+fn push_order(sql: &mut Sql, keys: &[Key], paging: Paging) {
+    for (index, (attribute, direction)) in keys.iter().enumerate() {
+        sql.push(if index == 0 { " ORDER BY " } else { ", " }).push(operand(attribute));
+        // NULLs as SQLite sorts them; PostgreSQL does the reverse. An id is never NULL, and without
+        // the clause PostgreSQL walks its index.
+        sql.push(match (taken(*direction, paging), attribute.column) {
+            (Direction::Ascending, "id") => " ASC",
+            (Direction::Descending, "id") => " DESC",
+            (Direction::Ascending, _) => " ASC NULLS FIRST",
+            (Direction::Descending, _) => " DESC NULLS LAST",
+        });
+    }
+}

@@ -1,0 +1,49 @@
+//! Loads one fact in a decision's transaction.
+
+use navigator_resources::{Query, Select, facts::Fact};
+
+use crate::{
+    allocate,
+    backend::Tx,
+    error::StoreError,
+    sql::Sql,
+    table::{columns, declaration, push_select, select_from},
+};
+
+pub(crate) async fn load(tx: &mut Tx, query: &Query) -> Result<Fact, StoreError> {
+    Ok(match query {
+        Query::Rows { table, select } => rows(tx, table, select).await?,
+        Query::AllocateAddress { subnet_id, network_id, port_id, choice } => {
+            let place = allocate::AddressPlace {
+                subnet_id: *subnet_id,
+                network_id: *network_id,
+                port_id: *port_id,
+            };
+            Fact::Address(allocate::address(tx, &place, choice).await?)
+        }
+        Query::AllocateSegment { network_id, network_type, physical_network, choice } => {
+            let place = allocate::SegmentPlace {
+                network_id: *network_id,
+                network_type: network_type.clone(),
+                physical_network: physical_network.clone().unwrap_or_default(),
+            };
+            Fact::Segment(allocate::segment(tx, &place, choice).await?)
+        }
+    })
+}
+
+async fn rows(tx: &mut Tx, table: &str, select: &Select) -> Result<Fact, StoreError> {
+    let declaration = declaration(table)?;
+    if select.lock && tx.is_postgres() {
+        // Locked first and read afterwards: a statement that waits for a lock still computes its
+        // sub-selects from the state before the wait.
+        let mut sql = Sql::new(&format!("SELECT id FROM {table}"));
+        push_select(&mut sql, declaration, select)?;
+        sql.push(" ORDER BY id FOR UPDATE");
+        tx.execute(sql).await?;
+    }
+    let mut sql = select_from(declaration, declaration.columns());
+    push_select(&mut sql, declaration, select)?;
+    sql.push(" ORDER BY id");
+    Ok(Fact::Rows(tx.fetch(sql, &columns(declaration.columns())).await?))
+}

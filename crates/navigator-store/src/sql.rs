@@ -1,0 +1,102 @@
+//! A statement under construction: text with `$1`, `$2` … and its values. User input is only ever
+//! a value; the text comes from declarations and from this crate.
+
+use navigator_resources::{SqlType, SqlValue};
+
+/// A value with its SQL type, which PostgreSQL wants to know for NULL too.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Param {
+    Null(SqlType),
+    Bool(bool),
+    Int(i64),
+    Text(String),
+}
+
+impl Param {
+    /// A value for a column of that type; `None` when no stored value of the type can equal it.
+    pub(crate) fn typed(value: &SqlValue, sql: SqlType) -> Option<Self> {
+        Some(match (value, sql) {
+            (SqlValue::Null, sql) => Self::Null(sql),
+            (SqlValue::Bool(truth), SqlType::Bool) => Self::Bool(*truth),
+            (SqlValue::Int(number), SqlType::Bool) => Self::Bool(*number != 0),
+            (SqlValue::Bool(truth), SqlType::Int) => Self::Int(i64::from(*truth)),
+            (SqlValue::Int(number), SqlType::Int) => Self::Int(*number),
+            (SqlValue::Int(number), SqlType::Text) => Self::Text(number.to_string()),
+            // PostgreSQL cannot hold a NUL in text, so nothing equals it.
+            (SqlValue::Text(text), SqlType::Text) if !text.contains('\0') => {
+                Self::Text(text.clone())
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl From<i64> for Param {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<&str> for Param {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Param {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sql {
+    pub(crate) text: String,
+    pub(crate) params: Vec<Param>,
+}
+
+impl Sql {
+    pub(crate) fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), params: Vec::new() }
+    }
+
+    /// A whole statement with its values.
+    pub(crate) fn with<const N: usize>(text: &str, params: [Param; N]) -> Self {
+        Self { text: text.to_owned(), params: params.into() }
+    }
+
+    pub(crate) fn push(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Appends the value's placeholder.
+    pub(crate) fn bind(&mut self, param: impl Into<Param>) -> &mut Self {
+        self.params.push(param.into());
+        let placeholder = format!("${}", self.params.len());
+        self.push(&placeholder)
+    }
+
+    /// Appends `(value, value, …)`.
+    pub(crate) fn bind_list(&mut self, params: impl IntoIterator<Item = Param>) -> &mut Self {
+        self.push("(");
+        for (index, param) in params.into_iter().enumerate() {
+            if index > 0 {
+                self.push(", ");
+            }
+            self.bind(param);
+        }
+        self.push(")")
+    }
+
+    /// Appends `column IN (…)`. The list is filled up to a power of two with its last value, so
+    /// that few different statements are prepared.
+    pub(crate) fn bind_in(&mut self, column: &str, mut params: Vec<Param>) -> &mut Self {
+        let Some(last) = params.last().cloned() else { return self.push("FALSE") };
+        if params.len() == 1 {
+            return self.push(column).push(" = ").bind(last);
+        }
+        params.resize(params.len().next_power_of_two(), last);
+        self.push(column).push(" IN ").bind_list(params)
+    }
+}

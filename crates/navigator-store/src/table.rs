@@ -1,0 +1,125 @@
+//! How declarations become SQL: select lists, conditions, rows' values.
+
+use std::{collections::HashMap, sync::OnceLock};
+
+use navigator_resources::{
+    Attribute, Declaration, Row, Rules, Select, SqlType, SqlValue,
+    registry::{Visitor, visit_all},
+};
+
+use crate::{
+    error::StoreError,
+    sql::{Param, Sql},
+};
+
+/// The declaration whose rows a table holds.
+pub(crate) fn declaration(table: &str) -> Result<&'static Declaration, StoreError> {
+    static BY_TABLE: OnceLock<HashMap<&'static str, &'static Declaration>> = OnceLock::new();
+    struct Collect(HashMap<&'static str, &'static Declaration>);
+    impl Visitor for Collect {
+        fn visit<R: Rules>(&mut self) {
+            self.0.insert(R::declaration().table, R::declaration());
+        }
+    }
+    let known = BY_TABLE.get_or_init(|| {
+        let mut collect = Collect(HashMap::new());
+        visit_all(&mut collect);
+        collect.0
+    });
+    let unknown = || StoreError::Internal(format!("no resource has the table {table}"));
+    known.get(table).copied().ok_or_else(unknown)
+}
+
+/// Name and type of each column of an answer.
+pub(crate) type Columns = Vec<(&'static str, SqlType)>;
+
+pub(crate) fn columns<'a>(attributes: impl IntoIterator<Item = &'a Attribute>) -> Columns {
+    attributes.into_iter().map(|attribute| (attribute.column, attribute.sql)).collect()
+}
+
+/// What the attribute is in a WHERE or ORDER BY.
+pub(crate) fn operand(attribute: &Attribute) -> &'static str {
+    attribute.expression.unwrap_or(attribute.column)
+}
+
+/// `SELECT a, (…) AS b FROM table`.
+pub(crate) fn select_from<'a>(
+    declaration: &Declaration,
+    attributes: impl IntoIterator<Item = &'a Attribute>,
+) -> Sql {
+    let list: Vec<String> = attributes
+        .into_iter()
+        .map(|attribute| match attribute.expression {
+            Some(expression) => format!("{expression} AS {}", attribute.column),
+            None => attribute.column.to_owned(),
+        })
+        .collect();
+    Sql::new(&format!("SELECT {} FROM {}", list.join(", "), declaration.table))
+}
+
+pub(crate) fn column(
+    declaration: &Declaration,
+    name: &str,
+) -> Result<&'static Attribute, StoreError> {
+    declaration
+        .all()
+        .find(|attribute| attribute.column == name)
+        .ok_or_else(|| StoreError::Internal(format!("{} has no column {name}", declaration.table)))
+}
+
+/// Appends ` WHERE …` for equality conditions.
+pub(crate) fn push_select(
+    sql: &mut Sql,
+    declaration: &Declaration,
+    select: &Select,
+) -> Result<(), StoreError> {
+    for (index, (name, values)) in select.conditions.iter().enumerate() {
+        let attribute = column(declaration, name)?;
+        sql.push(if index == 0 { " WHERE " } else { " AND " });
+        push_equals(sql, attribute, values.iter());
+    }
+    Ok(())
+}
+
+/// Appends a condition: the attribute has one of the values. NULL is one of them if it is listed.
+pub(crate) fn push_equals<'a>(
+    sql: &mut Sql,
+    attribute: &Attribute,
+    values: impl Iterator<Item = &'a SqlValue>,
+) {
+    let operand = operand(attribute);
+    let mut null = false;
+    let mut params = Vec::new();
+    for value in values {
+        match value {
+            SqlValue::Null => null = true,
+            value => params.extend(Param::typed(value, attribute.sql)),
+        }
+    }
+    match (null, params.is_empty()) {
+        (false, _) => sql.bind_in(operand, params),
+        (true, true) => sql.push(operand).push(" IS NULL"),
+        (true, false) => {
+            sql.push("(").push(operand).push(" IS NULL OR ").bind_in(operand, params).push(")")
+        }
+    };
+}
+
+/// The stored attributes of a row with their values as parameters.
+pub(crate) fn stored(
+    declaration: &'static Declaration,
+    row: &Row,
+) -> Result<Vec<(&'static Attribute, Param)>, StoreError> {
+    declaration
+        .all()
+        .filter(|attribute| attribute.expression.is_none())
+        .map(|attribute| {
+            let value = row.get(attribute.column);
+            let param = Param::typed(value, attribute.sql).ok_or_else(|| {
+                let (table, column) = (declaration.table, attribute.column);
+                StoreError::Internal(format!("{table}.{column} cannot hold {value:?}"))
+            })?;
+            Ok((attribute, param))
+        })
+        .collect()
+}

@@ -1,0 +1,152 @@
+//! Executes a decision's writes in order. Touches are only collected: they take the scopes' locks
+//! at the end of the transaction.
+
+use navigator_model::{L4PortRange, Protocol};
+use navigator_resources::{Declaration, Refusal, Row, Write, Writes};
+
+use crate::{
+    backend::Tx,
+    change_log::Touched,
+    decide::Ended,
+    error::{Fault, StoreError},
+    sql::{Param, Sql},
+    table::{column, stored},
+};
+
+pub(crate) async fn execute(
+    tx: &mut Tx,
+    writes: Writes,
+    now: &str,
+    touched: &mut Touched,
+) -> Result<(), Ended> {
+    for write in writes.0 {
+        match write {
+            Write::Insert { declaration, row, conflict } => {
+                insert(tx, declaration, &row, conflict).await?;
+            }
+            Write::Update { declaration, id, row } => {
+                update(tx, declaration, &id, &row, now).await?;
+            }
+            Write::Bump { declaration, id } => bump(tx, declaration, &id, now).await?,
+            Write::Delete { declaration, id } => {
+                let text = format!("DELETE FROM {} WHERE id = $1", declaration.table);
+                tx.execute(Sql::with(&text, [id.into()])).await?;
+            }
+            Write::ReleaseAddress { port_id, address } => {
+                let mut sql = Sql::new("DELETE FROM ip_allocations WHERE port_id = ");
+                sql.bind(port_id.to_string());
+                if let Some(address) = address {
+                    sql.push(" AND ip_address = ").bind(address.to_string());
+                }
+                tx.execute(sql).await?;
+            }
+            Write::ReleaseSegments { network_id } => {
+                let text = "DELETE FROM segment_allocations WHERE network_id = $1";
+                tx.execute(Sql::with(text, [network_id.to_string().into()])).await?;
+            }
+            Write::ClaimPorts { holder, protocol, ports, owner, conflict } => {
+                let claimed = claim(tx, holder, protocol, ports, owner).await;
+                refused_if_taken(claimed, Some(conflict))?;
+            }
+            Write::ReleasePorts { owner } => {
+                let text = "DELETE FROM port_claims WHERE owner = $1";
+                tx.execute(Sql::with(text, [owner.into()])).await?;
+            }
+            Write::Touch { scope, object } => touched.object(scope, object),
+            Write::TouchHosts => touched.hosts(),
+        }
+    }
+    Ok(())
+}
+
+async fn insert(
+    tx: &mut Tx,
+    declaration: &'static Declaration,
+    row: &Row,
+    conflict: Option<Refusal>,
+) -> Result<(), Ended> {
+    let (attributes, params): (Vec<_>, Vec<_>) = stored(declaration, row)?.into_iter().unzip();
+    let names: Vec<_> = attributes.iter().map(|attribute| attribute.column).collect();
+    let mut sql =
+        Sql::new(&format!("INSERT INTO {} ({}) VALUES ", declaration.table, names.join(", ")));
+    sql.bind_list(params);
+    refused_if_taken(tx.execute(sql).await, conflict)
+}
+
+fn refused_if_taken(
+    executed: Result<u64, StoreError>,
+    conflict: Option<Refusal>,
+) -> Result<(), Ended> {
+    match (executed, conflict) {
+        (Err(error), Some(refusal)) if error.fault() == Some(Fault::Unique) => {
+            Err(Ended::Refused(refusal))
+        }
+        (executed, _) => Ok(executed.map(|_| ())?),
+    }
+}
+
+/// Whether the resource has the standard attributes that the store keeps.
+fn counts_revisions(declaration: &Declaration) -> bool {
+    column(declaration, "revision_number").is_ok()
+}
+
+async fn update(
+    tx: &mut Tx,
+    declaration: &'static Declaration,
+    id: &str,
+    row: &Row,
+    now: &str,
+) -> Result<(), Ended> {
+    let kept = ["id", "revision_number", "updated_at"];
+    let mut sql = Sql::new(&format!("UPDATE {} SET ", declaration.table));
+    let values = stored(declaration, row)?;
+    let values = values.into_iter().filter(|(attribute, _)| !kept.contains(&attribute.column));
+    for (index, (attribute, param)) in values.enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        sql.push(comma).push(attribute.column).push(" = ").bind(param);
+    }
+    if counts_revisions(declaration) {
+        sql.push(", revision_number = revision_number + 1, updated_at = ").bind(now);
+    }
+    sql.push(" WHERE id = ").bind(id);
+    one(tx.execute(sql).await?, declaration, id)
+}
+
+async fn bump(tx: &mut Tx, declaration: &Declaration, id: &str, now: &str) -> Result<(), Ended> {
+    let text = format!(
+        "UPDATE {} SET revision_number = revision_number + 1, updated_at = $1 WHERE id = $2",
+        declaration.table
+    );
+    one(tx.execute(Sql::with(&text, [now.into(), id.into()])).await?, declaration, id)
+}
+
+/// The row went away between the decision and the write: the next attempt sees that.
+fn one(affected: u64, declaration: &Declaration, id: &str) -> Result<(), Ended> {
+    if affected == 1 {
+        return Ok(());
+    }
+    let gone = format!("{} {id} went away while it was written", declaration.name);
+    Err(Ended::Again(StoreError::Internal(gone)))
+}
+
+/// One row per port, in one statement however long the range is.
+async fn claim(
+    tx: &mut Tx,
+    holder: String,
+    protocol: Protocol,
+    ports: L4PortRange,
+    owner: String,
+) -> Result<u64, StoreError> {
+    let params: [Param; 5] = [
+        i64::from(ports.first().get()).into(),
+        i64::from(ports.last().get()).into(),
+        holder.into(),
+        protocol.name().into(),
+        owner.into(),
+    ];
+    let text = "INSERT INTO port_claims (holder, protocol, port, owner) \
+        WITH RECURSIVE claimed (port) AS \
+        (SELECT $1 UNION ALL SELECT port + 1 FROM claimed WHERE port < $2) \
+        SELECT $3, $4, port, $5 FROM claimed";
+    tx.execute(Sql::with(text, params)).await
+}
