@@ -68,7 +68,7 @@ fn line_messages(text: &Text, line: &str) -> Vec<&'static str> {
     if has_word(code, "unsafe") && !UNSAFE.contains(&crate_name) && crate_name != "xtask" {
         messages.push("unsafe belongs into navigator-drivers or navigator-relay");
     }
-    if crate_name != "xtask" && (line.contains("\"sh\"") || line.contains("\"bash\"")) {
+    if in_product && (line.contains("\"sh\"") || line.contains("\"bash\"")) {
         messages.push("no shell: give the program its argv");
     }
     if in_product && code.contains("process::Command") && !CHILDREN.contains(&crate_name) {

@@ -1,0 +1,148 @@
+//! Makes the lab's hosts and starts what runs in them.
+
+use std::{
+    fs,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use navigator_model::{MacAddress, PortId};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::{Pid, geteuid},
+};
+
+use super::{
+    API, CLIENT, CLIENT_HOST, Lab, NODE_HOST, OUTSIDE, OUTSIDE_HOST, Record, RecordedHost,
+    configuration,
+};
+use crate::{Bridge, Host, Instance, LabError, Lifetime, Namespaces, http};
+
+const SWITCH: &str = "switch";
+const DHCP_LIMIT_S: u32 = 15;
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// The mode in which the lab runs the binary; also how its process is found again.
+const MODE: &str = "all-in-one";
+
+impl Lab {
+    /// The outside world and an idle node, without Navigator.
+    pub fn make(dir: &Path) -> Result<Self, LabError> {
+        if !geteuid().is_root() {
+            return Err(LabError::NotRoot);
+        }
+        if Record::read(dir).is_ok() {
+            return Err(LabError::LabExists { path: dir.to_owned() });
+        }
+        fs::create_dir_all(dir).map_err(LabError::io(format!("make {}", dir.display())))?;
+        let dir = dir.canonicalize().map_err(LabError::io("canonical path"))?;
+        let mut lab = Self { dir, record: Record::default() };
+        lab.record.write(&lab.dir)?;
+        let made = lab.make_outside();
+        lab.or_remove(made)
+    }
+
+    /// Passes a success on; after a failure removes what there is and passes the failure on.
+    fn or_remove(self, outcome: Result<(), LabError>) -> Result<Self, LabError> {
+        match outcome {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                // The first error says more than one of the removal.
+                let _ = self.remove();
+                Err(error)
+            }
+        }
+    }
+
+    fn make_outside(&mut self) -> Result<(), LabError> {
+        let outside = self.add_host(OUTSIDE_HOST)?;
+        let client = self.add_host(CLIENT_HOST)?;
+        let node = self.add_host(NODE_HOST)?;
+        let switch = Bridge::make(&outside, SWITCH)?;
+        outside.add_address(SWITCH, &format!("{OUTSIDE}/24"))?;
+        switch.connect("to-client", client.end("eth0"))?;
+        client.add_address("eth0", &format!("{CLIENT}/24"))?;
+        client.set_default_route(&OUTSIDE.to_string())?;
+        switch.connect("to-node", node.end(configuration::EXTERNAL_DEVICE))
+    }
+
+    fn add_host(&mut self, name: &str) -> Result<Host, LabError> {
+        let host = Host::start(name, &self.dir.join(name), Lifetime::UntilKilled)?;
+        self.remember(name, host.pid)?;
+        Ok(host)
+    }
+
+    fn remember(&mut self, name: &str, pid: u32) -> Result<(), LabError> {
+        self.record.hosts.push(RecordedHost::of(name, pid)?);
+        self.record.write(&self.dir)
+    }
+
+    /// Starts Navigator in the node and waits for its API; how long that took.
+    pub fn start_navigator(&self, binary: &Path) -> Result<Duration, LabError> {
+        let node = self.host(NODE_HOST)?;
+        let state = self.dir.join("navigator");
+        fs::create_dir_all(&state).map_err(LabError::io("make Navigator's directory"))?;
+        let file = state.join("navigator.toml");
+        fs::write(&file, configuration::text(NODE_HOST, &state))
+            .map_err(LabError::io(format!("write {}", file.display())))?;
+        let (binary, file) = (binary.to_string_lossy(), file.to_string_lossy());
+        node.daemon(&[&binary, MODE, "--config", &file], &self.log_path())?;
+        http::wait_until_answered(&node, API, "/", START_LIMIT).map_err(|error| {
+            let log = fs::read_to_string(self.log_path()).unwrap_or_default();
+            LabError::Mismatch(format!("{error}\n{}", last_lines(&log, 20)))
+        })
+    }
+
+    /// As `kill -9`, and waits until it is gone.
+    pub fn kill_navigator(&self) -> Result<(), LabError> {
+        let node = self.host(NODE_HOST)?;
+        let pids = || -> Result<Vec<u32>, LabError> {
+            let running = node.processes()?.into_iter();
+            Ok(running.filter(|(_, argv)| is_navigator(argv)).map(|(pid, _)| pid).collect())
+        };
+        for pid in pids()? {
+            kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL)
+                .map_err(LabError::errno("kill navigator"))?;
+        }
+        while !pids()?.is_empty() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    /// Plugs an instance in, lets it ask for its address, and starts its web server; the address.
+    pub fn boot(&mut self, name: &str, port: (PortId, MacAddress)) -> Result<Ipv4Addr, LabError> {
+        let node = self.host(NODE_HOST)?;
+        let dir = self.dir.join(name);
+        let instance = Instance::plug(name, &dir, Lifetime::UntilKilled, &node, port)?;
+        self.remember(name, instance.host.pid)?;
+        let address = instance.request_address(DHCP_LIMIT_S)?;
+        serve_page(&instance.host, &dir, &page(name))?;
+        Ok(address)
+    }
+}
+
+/// What an instance's web server says.
+pub(crate) fn page(name: &str) -> String {
+    format!("I am {name}.\n")
+}
+
+fn serve_page(inside: &Namespaces, dir: &Path, text: &str) -> Result<(), LabError> {
+    let www: PathBuf = dir.join("www");
+    fs::create_dir_all(&www)
+        .and_then(|()| fs::write(www.join("index.html"), text))
+        .map_err(LabError::io("write the web page"))?;
+    let www = www.to_string_lossy();
+    let argv = ["busybox", "httpd", "-f", "-p", "80", "-h", &www];
+    inside.daemon(&argv, &dir.join("httpd.log"))
+}
+
+fn is_navigator(argv: &[String]) -> bool {
+    argv.get(1).is_some_and(|mode| mode == MODE)
+}
+
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
