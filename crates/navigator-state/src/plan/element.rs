@@ -1,6 +1,6 @@
 //! The difference between the elements that are wanted and those that are there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::nft::{DesiredElements, Element, ElementChange, Elements, Tuple};
 
@@ -12,11 +12,9 @@ pub fn changes(
 ) -> Vec<ElementChange> {
     let (none_wanted, none_found) = (DesiredElements::new(), Elements::new());
     let mut changes = Changes::default();
-    for (set, wanted) in wanted {
+    for set in wanted.keys().chain(found.keys()).collect::<BTreeSet<_>>() {
+        let wanted = wanted.get(set).unwrap_or(&none_wanted);
         changes.compare(set, wanted, found.get(set).unwrap_or(&none_found));
-    }
-    for (set, found) in found.iter().filter(|(set, _)| !wanted.contains_key(*set)) {
-        changes.compare(set, &none_wanted, found);
     }
     changes.into_ordered()
 }
