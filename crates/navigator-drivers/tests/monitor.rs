@@ -1,5 +1,8 @@
 //! Monitors in private namespaces of the real kernel, with changes made by other processes.
 
+// A test fails by panicking, its helpers too.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 #[path = "nft_support/host.rs"]
 mod host;
 #[path = "nft_support/skeleton.rs"]
@@ -92,7 +95,7 @@ fn our_own_nftables_transactions_are_not_reported() {
         })
         .join()
         .unwrap();
-        assert!(receiver.recv_timeout(SILENCE).is_err(), "our own transaction came back");
+        assert_eq!(receiver.recv_timeout(SILENCE).ok(), None);
         run("nft add table ip stranger");
         assert_eq!(reported(&receiver, &Foreign::Nft), [Foreign::Nft]);
         drop(nft);

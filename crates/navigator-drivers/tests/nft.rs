@@ -1,5 +1,8 @@
 //! nftables in private namespaces of the real kernel.
 
+// A test fails by panicking, its helpers too.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 #[path = "nft_support/host.rs"]
 mod host;
 #[path = "nft_support/skeleton.rs"]

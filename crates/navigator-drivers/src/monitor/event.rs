@@ -51,7 +51,7 @@ impl Sockets {
         let inode = NamespaceInode::current().map_err(failed("namespace"))?;
         let route = subscribe(NETLINK_ROUTE, &ROUTE_GROUPS).map_err(failed("devices"))?;
         let nftables = {
-            let _lock = nft::lock();
+            let _opening = nft::Opening::begin();
             subscribe(NETLINK_NETFILTER, &[NFTABLES_GROUP]).map_err(failed("nftables"))?
         };
         // A transaction's end is all we need; without this, a transaction of 50,000 elements would

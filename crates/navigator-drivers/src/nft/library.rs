@@ -39,11 +39,25 @@ unsafe extern "C" {
     fn nft_run_cmd_from_buffer(context: *mut Opaque, commands: *const c_char) -> c_int;
 }
 
-static LOCK: Mutex<()> = Mutex::new(());
+/// Held during every call into the library.
+static LIBRARY: Mutex<()> = Mutex::new(());
 
-/// The lock guards no data of ours: one that a panic poisoned is as good as any other.
-pub(crate) fn lock() -> MutexGuard<'static, ()> {
-    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
+/// Held while this process opens a netfilter socket, so that a new one can be told from others.
+static OPENING: Mutex<()> = Mutex::new(());
+
+pub(crate) struct Opening {
+    _guard: MutexGuard<'static, ()>,
+}
+
+impl Opening {
+    pub(crate) fn begin() -> Self {
+        Self { _guard: lock(&OPENING) }
+    }
+}
+
+/// Neither lock guards data of ours: one that a panic poisoned is as good as any other.
+fn lock(mutex: &'static Mutex<()>) -> MutexGuard<'static, ()> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A libnftables context in one network namespace.
@@ -54,26 +68,33 @@ pub(crate) struct Library {
 }
 
 // SAFETY: a context is not tied to a thread: it is plain memory and a socket. All use of it goes
-// through `&mut Library` and, because of the library's own state, through `LOCK`.
+// through `&mut Library` and, because of the library's own state, through `LIBRARY`.
 unsafe impl Send for Library {}
 
 impl Library {
-    /// In the calling thread's network namespace. The caller holds [`lock`] while it opens its
-    /// other netfilter sockets too, so that the new socket can be told from those.
-    pub(crate) fn open(_lock: &MutexGuard<'static, ()>) -> io::Result<Self> {
+    /// In the calling thread's network namespace.
+    pub(crate) fn open(_opening: &Opening) -> io::Result<Self> {
         let before = netfilter_sockets()?;
+        let guard = lock(&LIBRARY);
         // SAFETY: no preconditions; the library terminates the process if it cannot open its
         // socket, which the caller's own netfilter socket has ruled out.
         let context = unsafe { nft_ctx_new(DEFAULT) };
         let context = NonNull::new(context).ok_or_else(io::Error::last_os_error)?;
-        let ports = netfilter_sockets()?.difference(&before).map(|(_, port)| *port).collect();
-        let library = Self { context, ports };
+        let mut library = Self { context, ports: Vec::new() };
         // SAFETY: the context is valid until `drop`.
         let failed = unsafe {
             nft_ctx_output_set_flags(context.as_ptr(), STATELESS | TERSE);
             nft_ctx_buffer_output(context.as_ptr()) | nft_ctx_buffer_error(context.as_ptr())
         };
-        if failed == 0 { Ok(library) } else { Err(io::ErrorKind::OutOfMemory.into()) }
+        drop(guard);
+        if failed != 0 {
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
+        // The kernel gives a socket its address when it sends for the first time.
+        library.run("list tables ip\n").map_err(io::Error::other)?;
+        let after = netfilter_sockets()?;
+        library.ports = after.difference(&before).map(|(_, port)| *port).collect();
+        Ok(library)
     }
 
     pub(crate) fn ports(&self) -> &[u32] {
@@ -83,7 +104,7 @@ impl Library {
     /// Runs `commands` as one transaction. What it prints, or its complaint.
     pub(crate) fn run(&mut self, commands: &str) -> Result<String, String> {
         let commands = CString::new(commands).map_err(|error| error.to_string())?;
-        let _lock = lock();
+        let _guard = lock(&LIBRARY);
         // SAFETY: the context is valid until `drop`, the text is NUL-terminated and outlives the
         // call; the library's state is ours while we hold the lock.
         let failed = unsafe { nft_run_cmd_from_buffer(self.context.as_ptr(), commands.as_ptr()) };
@@ -102,7 +123,7 @@ impl Library {
 
 impl Drop for Library {
     fn drop(&mut self) {
-        let _lock = lock();
+        let _guard = lock(&LIBRARY);
         // SAFETY: made by `nft_ctx_new`, freed once.
         unsafe { nft_ctx_free(self.context.as_ptr()) }
     }
