@@ -9,7 +9,7 @@ use std::{
 use clap::{Args, Subcommand};
 
 use crate::{
-    LabError, demo,
+    LabError, Lifetime, demo,
     lab::{API, CLIENT_HOST, DEFAULT_DIR, Lab, NODE_HOST},
 };
 
@@ -59,7 +59,7 @@ pub fn run(command: LabCommand) -> Result<(), LabError> {
 }
 
 fn up(dir: &Path, instances: u8) -> Result<(), LabError> {
-    let mut lab = Lab::make(dir)?;
+    let mut lab = Lab::make(dir, Lifetime::UntilKilled)?;
     let made = furnish(&mut lab, instances);
     if let Err(error) = made {
         let log = fs::read_to_string(lab.log_path()).unwrap_or_default();

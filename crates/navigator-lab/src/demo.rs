@@ -8,16 +8,21 @@ mod story;
 
 use std::{
     fs,
+    path::Path,
     time::{Duration, Instant},
 };
 
-use crate::{LabError, lab::Lab};
+use crate::{LabError, Lifetime, lab::Lab};
+
+const DIR_PREFIX: &str = "navigator-demo-";
 
 /// Everything above runs, or the first mismatch is the error.
 pub fn run() -> Result<(), LabError> {
     let start = Instant::now();
-    let dir = std::env::temp_dir().join(format!("navigator-demo-{}", std::process::id()));
-    let mut lab = Lab::make(&dir)?;
+    sweep();
+    let dir = std::env::temp_dir().join(format!("{DIR_PREFIX}{}", std::process::id()));
+    // An interrupted demo takes its hosts with it.
+    let mut lab = Lab::make(&dir, Lifetime::WithCaller)?;
     let told = story::tell(&mut lab);
     if told.is_err() {
         let log = fs::read_to_string(lab.log_path()).unwrap_or_default();
@@ -27,6 +32,18 @@ pub fn run() -> Result<(), LabError> {
     told.and(removed)?;
     println!("\nPASS in {:.1} s", start.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Removes the directories that interrupted demos left.
+fn sweep() {
+    for entry in fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name.strip_prefix(DIR_PREFIX);
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            // Only tidiness is lost when this fails.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// A heading of the story.

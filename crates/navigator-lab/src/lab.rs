@@ -24,7 +24,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{Api, LabError, Namespaces};
+use crate::{Api, Host, LabError, Lifetime, Namespaces};
 pub use record::{Record, RecordedHost};
 
 /// Where the lab's state is when nothing else is said.
@@ -46,13 +46,17 @@ pub const NODE_HOST: &str = "node";
 pub struct Lab {
     dir: PathBuf,
     record: Record,
+    lifetime: Lifetime,
+    /// The hosts that this process made; those of a lab that was opened are in the record only.
+    made: Vec<Host>,
 }
 
 impl Lab {
     /// The lab whose state is in `dir`.
     pub fn open(dir: &Path) -> Result<Self, LabError> {
         let record = Record::read(dir)?;
-        Ok(Self { dir: dir.to_owned(), record })
+        let (dir, lifetime) = (dir.to_owned(), Lifetime::UntilKilled);
+        Ok(Self { dir, record, lifetime, made: Vec::new() })
     }
 
     pub fn dir(&self) -> &Path {

@@ -2,18 +2,18 @@
 
 #![allow(clippy::expect_used, reason = "helpers of tests fail like tests")]
 
-use navigator_lab::{Lab, LabError};
+use navigator_lab::{Lab, LabError, Lifetime};
 
 #[test]
 fn the_outside_world_is_reachable_and_removed_without_a_trace() {
     let dir = tempfile::tempdir().expect("a directory");
     let at = dir.path().join("lab");
-    let lab = Lab::make(&at).expect("a lab (root needed)");
+    let lab = Lab::make(&at, Lifetime::UntilKilled).expect("a lab (root needed)");
     let pids: Vec<_> = lab.hosts().iter().map(|host| host.pid).collect();
     assert_eq!(pids.len(), 3);
     let client = lab.host("client").expect("client");
     client.run(&["ping", "-c1", "-W2", "203.0.113.1"]).expect("the outside answers");
-    assert!(matches!(Lab::make(&at), Err(LabError::LabExists { .. })));
+    assert!(matches!(Lab::make(&at, Lifetime::UntilKilled), Err(LabError::LabExists { .. })));
 
     // Another process opens it by its record alone.
     Lab::open(&at).expect("the record").remove().expect("removal");
@@ -28,7 +28,7 @@ fn the_outside_world_is_reachable_and_removed_without_a_trace() {
 fn a_lab_whose_hosts_died_is_removable() {
     let dir = tempfile::tempdir().expect("a directory");
     let at = dir.path().join("lab");
-    let lab = Lab::make(&at).expect("a lab (root needed)");
+    let lab = Lab::make(&at, Lifetime::UntilKilled).expect("a lab (root needed)");
     let node = lab.host("node").expect("node");
     navigator_lab::Namespaces { pid: std::process::id() }
         .run_in_network(&["kill", "-9", &node.pid.to_string()])
@@ -55,7 +55,8 @@ fn a_recorded_pid_that_became_somebody_elses_is_left_alone() {
 #[test]
 fn instances_boot_on_a_node_with_a_dhcp_server() {
     let dir = tempfile::tempdir().expect("a directory");
-    let mut lab = Lab::make(&dir.path().join("lab")).expect("a lab (root needed)");
+    let mut lab =
+        Lab::make(&dir.path().join("lab"), Lifetime::WithCaller).expect("a lab (root needed)");
     let booted = boot_beside_dnsmasq(&mut lab);
     lab.remove().expect("removal");
     assert_eq!(booted, "I am web1.\n");
@@ -75,6 +76,7 @@ fn boot_beside_dnsmasq(lab: &mut Lab) -> String {
         "--interface=br0",
         "--user=root",
         "--dhcp-range=10.0.0.10,10.0.0.20",
+        "--no-ping",
         "--dhcp-leasefile=/run/leases",
         "--pid-file=",
     ];

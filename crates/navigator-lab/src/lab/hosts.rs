@@ -28,7 +28,7 @@ const MODE: &str = "all-in-one";
 
 impl Lab {
     /// The outside world and an idle node, without Navigator.
-    pub fn make(dir: &Path) -> Result<Self, LabError> {
+    pub fn make(dir: &Path, lifetime: Lifetime) -> Result<Self, LabError> {
         if !geteuid().is_root() {
             return Err(LabError::NotRoot);
         }
@@ -37,7 +37,7 @@ impl Lab {
         }
         fs::create_dir_all(dir).map_err(LabError::io(format!("make {}", dir.display())))?;
         let dir = dir.canonicalize().map_err(LabError::io("canonical path"))?;
-        let mut lab = Self { dir, record: Record::default() };
+        let mut lab = Self { dir, record: Record::default(), lifetime, made: Vec::new() };
         lab.record.write(&lab.dir)?;
         let made = lab.make_outside();
         lab.or_remove(made)
@@ -59,7 +59,8 @@ impl Lab {
         let outside = self.add_host(OUTSIDE_HOST)?;
         let client = self.add_host(CLIENT_HOST)?;
         let node = self.add_host(NODE_HOST)?;
-        let switch = Bridge::make(&outside, SWITCH)?;
+        let (outside, client, node) = (&outside, &client, &node);
+        let switch = Bridge::make(outside, SWITCH)?;
         outside.add_address(SWITCH, &format!("{OUTSIDE}/24"))?;
         switch.connect("to-client", client.end("eth0"))?;
         client.add_address("eth0", &format!("{CLIENT}/24"))?;
@@ -67,15 +68,17 @@ impl Lab {
         switch.connect("to-node", node.end(configuration::EXTERNAL_DEVICE))
     }
 
-    fn add_host(&mut self, name: &str) -> Result<Host, LabError> {
-        let host = Host::start(name, &self.dir.join(name), Lifetime::UntilKilled)?;
-        self.remember(name, host.pid)?;
-        Ok(host)
+    fn add_host(&mut self, name: &str) -> Result<Namespaces, LabError> {
+        let host = Host::start(name, &self.dir.join(name), self.lifetime)?;
+        self.remember(host)
     }
 
-    fn remember(&mut self, name: &str, pid: u32) -> Result<(), LabError> {
-        self.record.hosts.push(RecordedHost::of(name, pid)?);
-        self.record.write(&self.dir)
+    fn remember(&mut self, host: Host) -> Result<Namespaces, LabError> {
+        let namespaces = Namespaces::clone(&host);
+        self.record.hosts.push(RecordedHost::of(host.name(), host.pid)?);
+        self.made.push(host);
+        self.record.write(&self.dir)?;
+        Ok(namespaces)
     }
 
     /// Starts Navigator in the node and waits for its API; how long that took.
@@ -115,10 +118,12 @@ impl Lab {
     pub fn boot(&mut self, name: &str, port: (PortId, MacAddress)) -> Result<Ipv4Addr, LabError> {
         let node = self.host(NODE_HOST)?;
         let dir = self.dir.join(name);
-        let instance = Instance::plug(name, &dir, Lifetime::UntilKilled, &node, port)?;
-        self.remember(name, instance.host.pid)?;
-        let address = instance.request_address(DHCP_LIMIT_S)?;
-        serve_page(&instance.host, &dir, &page(name))?;
+        let instance = Instance::plug(name, &dir, self.lifetime, &node, port)?;
+        let address = instance.request_address(DHCP_LIMIT_S);
+        // Remembered also when it got no address: it exists, so it has to be removed one day.
+        let inside = self.remember(instance.host)?;
+        let address = address?;
+        serve_page(&inside, &dir, &page(name))?;
         Ok(address)
     }
 }
