@@ -99,6 +99,26 @@ impl Drop for Navigator<'_> {
     }
 }
 
+/// A configuration for `all-in-one` in `host`, with everything it keeps in the host's directory.
+/// `database` is a URL, or `None` for an SQLite file there.
+pub fn all_in_one(
+    host: &Host,
+    api_address: SocketAddr,
+    database: Option<&str>,
+    bridge_mappings: &[(&str, &str)],
+) -> String {
+    let dir = host.dir().display();
+    let sqlite = format!("sqlite:{dir}/navigator.sqlite");
+    let database = database.unwrap_or(&sqlite);
+    let mappings: String =
+        bridge_mappings.iter().map(|(name, device)| format!("{name} = '{device}'\n")).collect();
+    format!(
+        "[server]\nlisten = '{api_address}'\ndatabase = '{database}'\n\n[agent]\nhost = '{}'\n\
+         state_dir = '{dir}/agent'\n\n[agent.bridge_mappings]\n{mappings}",
+        host.name()
+    )
+}
+
 /// The binary under test: named by NAVIGATOR_BINARY, or built beside the running test.
 pub fn binary() -> PathBuf {
     if let Some(named) = std::env::var_os("NAVIGATOR_BINARY") {

@@ -1,6 +1,10 @@
 //! The place of one test: a temporary directory and the hosts in it, all gone at its end.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use navigator_lab::{Host, Instance, Lifetime, Namespaces};
 use navigator_model::{MacAddress, PortId};
@@ -20,6 +24,9 @@ impl Default for Site {
 impl Site {
     pub fn new() -> Self {
         let dir = TempDir::with_prefix("navigator-test-").expect("a temporary directory");
+        // Daemons that give up root (dnsmasq) read their files below it.
+        let readable = Permissions::from_mode(0o755);
+        fs::set_permissions(dir.path(), readable).expect("a readable directory");
         Self { dir }
     }
 
