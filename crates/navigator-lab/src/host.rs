@@ -60,9 +60,25 @@ impl Host {
         let namespaces = Namespaces { pid: first.id() };
         let children = Mutex::default();
         let host = Self { name: name.to_owned(), dir, namespaces, lifetime, first, children };
-        host.run(&["mount", "-t", "proc", "proc", "/proc"])?;
-        host.run(&["ip", "link", "set", "lo", "up"])?;
-        Ok(host)
+        host.prepare_or_end(|host| {
+            host.run(&["mount", "-t", "proc", "proc", "/proc"])?;
+            host.run(&["ip", "link", "set", "lo", "up"])
+        })
+    }
+
+    /// Goes on with a host that `prepare` succeeded on; otherwise the host must not stay, also if it
+    /// was to outlive us.
+    pub(crate) fn prepare_or_end<T>(
+        mut self,
+        prepare: impl FnOnce(&Self) -> Result<T, LabError>,
+    ) -> Result<Self, LabError> {
+        match prepare(&self) {
+            Ok(_) => Ok(self),
+            Err(error) => {
+                self.lifetime = Lifetime::WithCaller;
+                Err(error)
+            }
+        }
     }
 
     pub fn name(&self) -> &str {

@@ -48,14 +48,16 @@ impl Instance {
         node: &Namespaces,
         port: (PortId, MacAddress),
     ) -> Result<Self, LabError> {
-        let host = Host::start(name, dir, lifetime)?;
         let (port_id, mac) = (port.0, port.1.to_string());
-        let (tap, pid) = (kernel_name::tap(port_id), host.pid.to_string());
-        node.run_in_network(&[
-            "ip", "link", "add", &tap, "up", "type", "veth", "peer", "name", DEVICE, "address",
-            &mac, "netns", &pid,
-        ])?;
-        host.run_in_network(&["ip", "link", "set", DEVICE, "up"])?;
+        let tap = kernel_name::tap(port_id);
+        let host = Host::start(name, dir, lifetime)?.prepare_or_end(|host| {
+            let pid = host.pid.to_string();
+            node.run_in_network(&[
+                "ip", "link", "add", &tap, "up", "type", "veth", "peer", "name", DEVICE, "address",
+                &mac, "netns", &pid,
+            ])?;
+            host.run_in_network(&["ip", "link", "set", DEVICE, "up"])
+        })?;
         Ok(Self { host, port_id })
     }
 
