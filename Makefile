@@ -15,11 +15,11 @@ packages:
 
 # The story of a port forward, told by the stock openstack client, in about half a minute.
 demo: packages build
-	@NAVIGATOR_OPENSTACK=$$(scripts/stock-client) target/debug/navigator lab demo
+	@client=$$(scripts/stock-client) && NAVIGATOR_OPENSTACK=$$client $(CARGO) run --quiet --bin navigator -- lab demo
 
-# A small cloud to try things in; `target/debug/navigator lab down` removes it.
+# A small cloud to try things in; `navigator lab down` removes it.
 lab: packages build
-	target/debug/navigator lab up
+	@$(CARGO) run --quiet --bin navigator -- lab up
 
 check:
 	$(CARGO) fmt --all --check
