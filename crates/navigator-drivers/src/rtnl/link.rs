@@ -9,7 +9,7 @@ use std::{
 };
 
 use navigator_model::MacAddress;
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NlasIterator};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NlasIterator};
 use netlink_packet_route::{
     RouteNetlinkMessage,
     link::{
@@ -80,10 +80,18 @@ impl Rtnl {
     pub(crate) fn device(&mut self, name: &str) -> Result<Option<Device>, RtnlError> {
         let mut message = LinkMessage::default();
         message.attributes.push(LinkAttribute::IfName(name.to_owned()));
+        self.find(message)
+    }
+
+    pub(crate) fn device_at(&mut self, index: u32) -> Result<Option<Device>, RtnlError> {
+        self.find(by_index(index))
+    }
+
+    fn find(&mut self, mut message: LinkMessage) -> Result<Option<Device>, RtnlError> {
         message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
         let mut found = None;
-        let request = RouteNetlinkMessage::GetLink(message);
-        match self.ask(request, netlink_packet_core::NLM_F_ACK, &mut |p| found = parse(p)) {
+        match self.ask(RouteNetlinkMessage::GetLink(message), NLM_F_ACK, &mut |p| found = parse(p))
+        {
             Ok(_) => Ok(found),
             Err(error) if error.is(libc::ENODEV) => Ok(None),
             Err(error) => Err(error),
