@@ -100,7 +100,7 @@ impl Agent {
     pub fn new(
         config: AgentConfig,
         server: Arc<dyn ControlPlane>,
-        host: impl Host,
+        host: Arc<dyn Host>,
     ) -> Result<Self, AgentError> {
         let directory = config.state_dir.join("replica");
         let replicas = journal::load(&directory);
@@ -113,7 +113,7 @@ impl Agent {
         });
         let inner = Inner {
             machine: Machine {
-                host: Arc::new(host),
+                host,
                 config: render_config(&config),
                 links: HostLinks::default(),
                 metrics: Arc::new(AgentMetrics::default()),

@@ -13,20 +13,22 @@ use crate::{
     backoff::{Backoff, jittered},
 };
 
-/// Beats until dropped. `on_first` is told when the server has heard of this process.
+/// Beats until dropped. `on_first` is told when the first beat has
+/// been sent, with or without success.
 pub(crate) async fn run(
     server: Arc<dyn ControlPlane>,
     config: Arc<AgentConfig>,
     on_first: oneshot::Sender<()>,
 ) {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
-    let mut on_first = Some(on_first);
+    let (mut on_first, mut started) = (Some(on_first), true);
     loop {
-        let started = on_first.is_some();
-        let pause = match server.heartbeat(heartbeat(&config, started)).await {
+        let beaten = server.heartbeat(heartbeat(&config, started)).await;
+        // Nobody waits any longer when the first beat took its time.
+        let _ = on_first.take().map(|sender| sender.send(()));
+        let pause = match beaten {
             Ok(()) => {
-                // Nobody waits any longer when the first beat took its time.
-                let _ = on_first.take().map(|sender| sender.send(()));
+                started = false;
                 backoff.reset();
                 jittered(config.heartbeat_interval(), 0.1)
             }

@@ -11,9 +11,9 @@ impl Inner {
     pub(super) async fn reconcile_duties(self: &Arc<Self>) -> Result<Ended, AgentError> {
         let scope = self.host_scope();
         let state = self.state(&scope);
-        let (entry, ended) = match self.pull(&scope, &state).await {
-            Pulled::Fresh { entry, .. } => (entry, Ended::Settled),
-            Pulled::Stale => (None, self.unanswered()),
+        let (entry, confirmed, ended) = match self.pull(&scope, &state).await {
+            Pulled::Fresh { entry, .. } => (entry, true, Ended::Settled),
+            Pulled::Stale => (None, false, self.unanswered()),
             Pulled::Nothing => return Ok(self.unanswered()),
             // Somebody deleted the agent that we are. What it serves is not thereby unwanted.
             Pulled::Gone => {
@@ -30,8 +30,8 @@ impl Inner {
             self.queue.wake(scope, Cause::Duty);
         }
         // Revision 0 without duties: a server that has never given this host anything to do.
-        let confirmed = ended == Ended::Settled && (revision.0 > 0 || !duties.is_empty());
-        if confirmed && !self.swept.load(Relaxed) {
+        let complete = revision.0 > 0 || !duties.is_empty();
+        if confirmed && complete && !self.swept.load(Relaxed) {
             self.sweep().await?;
         }
         if let Some(entry) = entry {
