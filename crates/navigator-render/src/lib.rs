@@ -4,6 +4,7 @@
 //! In: a complete [`Snapshot`] and what this host is ([`HostConfig`]). Out: [`Desired`], for
 //! `navigator_state::plan`. Never: anything about what the kernel has at the moment.
 
+pub mod dhcp;
 pub mod host;
 pub mod network;
 pub mod outcome;

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use navigator_model::{Object, ObjectKey, Outcome, Scope, Snapshot, kernel_name, snapshot::Port};
 use navigator_state::{Actual, Desired, Namespace, Problem};
 
+use crate::network;
+
 /// A step or an element change that the kernel refused, or a planned refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -32,7 +34,10 @@ pub fn outcomes(
     let enabled = enabled(snapshot);
     let states = snapshot.objects.iter().filter_map(|(key, object)| {
         let calm = match object {
-            Object::Port(port) => port_outcome(port, desired, actual)?,
+            Object::Port(port) => match port_outcome(port, desired, actual)? {
+                Outcome::Active if !enabled => Outcome::Down,
+                outcome => outcome,
+            },
             _ if enabled => Outcome::Active,
             _ => Outcome::Down,
         };
@@ -82,7 +87,9 @@ fn port_outcome(port: &Port, desired: &Desired, actual: &Actual) -> Option<Outco
     let host = desired.namespaces.get(&Namespace::Host)?;
     let name = kernel_name::tap(port.id);
     let wanted = host.bridge_ports.get(&name)?;
-    let found = actual.namespaces.get(&Namespace::Host).and_then(|found| found.links.get(&name));
-    let active = wanted.up && port.admin_state_up && found.is_some();
+    let found = actual.namespaces.get(&Namespace::Host);
+    let there = found.is_some_and(|found| found.links.contains_key(&name))
+        || network::own_taps(desired).contains(name.as_str());
+    let active = wanted.up && port.admin_state_up && there;
     Some(if active { Outcome::Active } else { Outcome::Down })
 }

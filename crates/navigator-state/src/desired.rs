@@ -94,7 +94,7 @@ pub struct DesiredNamespace {
 pub struct BridgePort {
     pub bridge: String,
     pub mtu: Option<u32>,
-    /// Whether to set it up; an uplink or a tap that is administratively down is left down if false.
+    /// A port that is administratively down has its device set down.
     pub up: bool,
 }
 

@@ -191,9 +191,9 @@ impl Draft<'_> {
                     let master = Some(port.bridge.clone());
                     self.push(object, Action::SetMaster { namespace, name, master });
                 }
-                if port.up && !found.up {
+                if port.up != found.up {
                     let (namespace, name) = place();
-                    self.push(object, Action::SetUp { namespace, name, up: true });
+                    self.push(object, Action::SetUp { namespace, name, up: port.up });
                 }
             }
         }
