@@ -21,4 +21,11 @@ macro_rules! registry {
 
 registry! {
     network::Network,
+    subnet::Subnet,
+    port::Port,
+    agent::Agent,
+    router::Router,
+    floating_ip::FloatingIp,
+    port_forwarding::PortForwarding,
+    gateway_port_forwarding::GatewayPortForwarding,
 }

@@ -1,10 +1,10 @@
-//! Routes and fixed addresses as list attributes: how the API writes them and what it accepts.
-//! Shared by subnets, ports and routers; never looks at other objects.
+//! Routes as a list attribute, and how the keys of structured attributes are read. Shared by subnets
+//! and routers; never looks at other objects.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use navigator_model::snapshot::{FixedIp, StaticRoute};
+use navigator_model::snapshot::StaticRoute;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -51,17 +51,5 @@ impl JsonValue for StaticRoute {
 
     fn show(&self) -> Value {
         json!({ "destination": self.destination, "nexthop": self.nexthop })
-    }
-}
-
-/// A stored address of a port: both keys are there.
-impl JsonValue for FixedIp {
-    fn check(value: &Value) -> Result<Self, String> {
-        let map = object(value, &["subnet_id", "ip_address"])?;
-        Ok(Self { subnet_id: required(map, "subnet_id")?, ip_address: required(map, "ip_address")? })
-    }
-
-    fn show(&self) -> Value {
-        json!({ "subnet_id": self.subnet_id, "ip_address": self.ip_address })
     }
 }

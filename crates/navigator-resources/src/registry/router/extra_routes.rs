@@ -1,0 +1,102 @@
+//! Static routes, and the member actions that add and remove single ones without a race between
+//! two clients that each send the whole list.
+
+use navigator_model::snapshot::StaticRoute;
+use serde_json::{Map, Value, json};
+
+use super::{Router, interface::surroundings};
+use crate::{
+    AttributeValue, Context, Facts, Refusal, Resource, Stop, Writes, route_attribute::object,
+};
+
+/// Adds the routes that are not there yet.
+pub(super) fn add(
+    router: &Router,
+    body: &Map<String, Value>,
+    facts: &Facts,
+    context: &Context<'_>,
+) -> Result<(Value, Writes), Stop> {
+    let mut changed = router.clone();
+    for route in routes_of(body)? {
+        if !changed.routes.contains(&route) {
+            changed.routes.push(route);
+        }
+    }
+    if changed != *router {
+        check(&changed, facts, context)?;
+    }
+    Ok(outcome(router, changed, context))
+}
+
+/// Removes exactly these routes, as far as they are there.
+pub(super) fn remove(
+    router: &Router,
+    body: &Map<String, Value>,
+    _facts: &Facts,
+    context: &Context<'_>,
+) -> Result<(Value, Writes), Stop> {
+    let gone = routes_of(body)?;
+    let mut changed = router.clone();
+    changed.routes.retain(|route| !gone.contains(route));
+    Ok(outcome(router, changed, context))
+}
+
+/// `{"router": {"routes": […]}}`.
+fn routes_of(body: &Map<String, Value>) -> Result<Vec<StaticRoute>, Refusal> {
+    let reason = "Unable to find 'router' in request body".to_owned();
+    let router = body.get("router").ok_or(Refusal::HTTPBadRequest { reason })?;
+    let router =
+        object(router, &["routes"]).map_err(|reason| Refusal::invalid("router", reason))?;
+    let routes = router.get("routes").unwrap_or(&Value::Null);
+    Vec::from_json(routes).map_err(|reason| Refusal::invalid("routes", reason))
+}
+
+fn outcome(router: &Router, changed: Router, context: &Context<'_>) -> (Value, Writes) {
+    let mut writes = Writes::new();
+    if changed != *router {
+        writes.update(&changed);
+        changed.touch(&mut writes);
+    }
+    (json!({ "router": shown(&changed, context) }), writes)
+}
+
+/// The router as the caller may see it.
+fn shown(router: &Router, context: &Context<'_>) -> Map<String, Value> {
+    let mut map = router.to_json();
+    let project_id = AttributeValue::to_json(&router.standard.project_id);
+    map.insert("tenant_id".to_owned(), project_id);
+    let secret = Router::declaration().all().filter(|attribute| attribute.admin.get);
+    if !context.caller.is_admin {
+        secret.for_each(|attribute| drop(map.remove(attribute.name)));
+    }
+    map
+}
+
+/// Every next hop is a neighbour, and none is the router itself.
+pub(super) fn check(router: &Router, facts: &Facts, context: &Context<'_>) -> Result<(), Stop> {
+    let quota = context.settings.max_routes;
+    let router_id = router.id.to_string();
+    if router.routes.len() > quota {
+        return Err(Refusal::RoutesExhausted { router_id, quota: quota.to_string() }.into());
+    }
+    let (subnets, own) = surroundings(router, facts)?;
+    let mut seen: Vec<&StaticRoute> = Vec::new();
+    for route in &router.routes {
+        let nexthop = route.nexthop;
+        let reason = if seen.contains(&route) {
+            "the route is given twice"
+        } else if route.destination.addr().is_ipv4() != nexthop.is_ipv4() {
+            "the destination and the nexthop are of different IP versions"
+        } else if !subnets.iter().any(|subnet| subnet.cidr.contains(&nexthop)) {
+            "the nexthop is not connected with router"
+        } else if own.contains(&nexthop) {
+            "the nexthop is used by router"
+        } else {
+            seen.push(route);
+            continue;
+        };
+        let routes = AttributeValue::to_json(&router.routes).to_string();
+        return Err(Refusal::InvalidRoutes { routes, reason: reason.to_owned() }.into());
+    }
+    Ok(())
+}
