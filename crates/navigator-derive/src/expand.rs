@@ -271,7 +271,7 @@ fn resource(declared: &Declared) -> TokenStream {
     let table = options.table.as_ref().unwrap_or(collection);
     let (visible_to_all, visible_to_project) =
         (&options.visible_to_all, &options.visible_to_project);
-    let column = &options.parent_column;
+    let (column, admin_only) = (&options.parent_column, options.admin_only);
     let parent = match &options.parent {
         Some(parent) => quote!(::core::option::Option::Some(::navigator_resources::Parent {
             column: #column,
@@ -309,6 +309,7 @@ fn resource(declared: &Declared) -> TokenStream {
                     standard: #standard,
                     visible_to_all: #visible_to_all,
                     visible_to_project: #visible_to_project,
+                    admin_only: #admin_only,
                 };
                 &DECLARATION
             }

@@ -28,6 +28,7 @@ pub(crate) struct ResourceOptions {
     pub(crate) parent_column: String,
     pub(crate) visible_to_all: String,
     pub(crate) visible_to_project: String,
+    pub(crate) admin_only: bool,
     pub(crate) present: Option<Path>,
 }
 
@@ -124,6 +125,7 @@ impl ResourceOptions {
             "parent_column" => self.parent_column = text(meta)?,
             "visible_to_all" => self.visible_to_all = text(meta)?,
             "visible_to_project" => self.visible_to_project = text(meta)?,
+            "admin_only" => self.admin_only = true,
             "present" => self.present = Some(meta.value()?.parse()?),
             _ => return Err(meta.error("unknown option of a resource")),
         }

@@ -428,6 +428,63 @@ macro_rules! json_items {
     )*};
 }
 
+/// An attribute that is one of a few words: `word_attribute! { /// Doc. pub enum Name { Variant => "word" } }`.
+#[macro_export]
+macro_rules! word_attribute {
+    ($(#[$doc:meta])* pub enum $name:ident { $($variant:ident => $word:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($variant),* }
+
+        impl $name {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+
+            fn of(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|known| known.word() == word)
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+
+        impl $crate::AttributeValue for $name {
+            const SQL: $crate::SqlType = $crate::SqlType::Text;
+
+            fn from_json(value: &::serde_json::Value) -> Result<Self, String> {
+                value.as_str().and_then(Self::of).ok_or_else(|| {
+                    let words: Vec<&str> = Self::ALL.iter().map(|known| known.word()).collect();
+                    let words = words.join("', '");
+                    format!("'{}' is not in ['{words}']", $crate::attribute::quoted(value))
+                })
+            }
+
+            fn to_json(&self) -> ::serde_json::Value {
+                ::serde_json::Value::from(self.word())
+            }
+
+            fn to_sql(&self) -> $crate::SqlValue {
+                $crate::SqlValue::from(self.word())
+            }
+
+            fn from_sql(value: &$crate::SqlValue) -> Result<Self, String> {
+                match value {
+                    $crate::SqlValue::Text(text) => {
+                        Self::of(text).ok_or_else(|| format!("unknown word '{text}'"))
+                    }
+                    other => Err(format!("unexpected stored value {other:?}")),
+                }
+            }
+        }
+    };
+}
+
 json_items!(
     String, NetworkId, SubnetId, PortId, IpAddr, Ipv4Addr, IpNet, HostName, MacAddress, Ipv4Net
 );

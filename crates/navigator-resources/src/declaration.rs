@@ -25,6 +25,8 @@ pub struct Declaration {
     pub visible_to_all: &'static str,
     /// SQL condition with `$project` that makes a row visible besides `project_id = $project`.
     pub visible_to_project: &'static str,
+    /// Nobody else may see or change one, and no project owns one.
+    pub admin_only: bool,
 }
 
 pub struct Parent {

@@ -1,10 +1,17 @@
-//! Networks.
+//! Networks: layer-2 segments, private or a provider's. Which segment a network is on and how large
+//! its frames may be is decided in `network/segment.rs` and `network/mtu.rs`.
 
-use navigator_model::{NetworkId, SubnetId};
+use navigator_model::{NetworkId, ObjectKey, ProjectId, Scope, SubnetId};
 
 use crate::{
-    Context, Facts, Refusal, Resource, Rules, Standard, Stop, Writes, attribute::Text,
+    Caller, Context, Facts, Port, Refusal, Resource, Rules, Select, Standard, Stop, Subnet, Write,
+    Writes, attribute::Text, registry::port,
 };
+
+mod mtu;
+mod segment;
+
+pub use segment::NetworkType;
 
 /// A layer-2 segment.
 #[derive(Clone, Debug, PartialEq, Resource)]
@@ -26,6 +33,8 @@ pub struct Network {
     pub admin_state_up: bool,
     #[field(filter, sort)]
     pub status: String,
+    /// Why an agent could not build it.
+    pub status_reason: Option<String>,
     #[field(create, update, filter, default = false, admin(create, update))]
     pub shared: bool,
     #[field(name = "router:external", create, update, filter, default = false, admin(create, update))]
@@ -34,8 +43,13 @@ pub struct Network {
     pub mtu: u32,
     #[field(create, update, default = true)]
     pub port_security_enabled: bool,
-    #[field(name = "provider:network_type", create, filter, unset, admin(create, get))]
-    pub network_type: Text<32>,
+    #[field(create, sort, default = Vec::new())]
+    pub availability_zone_hints: Vec<String>,
+    /// Zones of the agents that serve its DHCP.
+    #[field(computed = "(SELECT string_agg(DISTINCT a.availability_zone, ',') FROM ports p JOIN agents a ON a.host = p.host_id AND a.agent_type = 'DHCP agent' WHERE p.network_id = networks.id AND p.device_owner = 'network:dhcp')")]
+    pub availability_zones: Vec<String>,
+    #[field(name = "provider:network_type", create, filter, unset, input = Option<Text<32>>, admin(create, get))]
+    pub network_type: NetworkType,
     #[field(name = "provider:physical_network", create, filter, unset, admin(create, get))]
     pub physical_network: Option<Text<64>>,
     #[field(name = "provider:segmentation_id", create, filter, unset, admin(create, get))]
@@ -44,26 +58,136 @@ pub struct Network {
     pub standard: Standard,
 }
 
+impl Network {
+    pub fn is_visible_to(&self, caller: &Caller) -> bool {
+        self.shared || self.external || caller.owns(&self.standard.project_id)
+    }
+
+    /// The network, if the caller may see it.
+    pub fn visible(id: NetworkId, facts: &Facts, caller: &Caller) -> Result<Self, Stop> {
+        facts
+            .find::<Self>(id)?
+            .filter(|network| network.is_visible_to(caller))
+            .ok_or_else(|| Refusal::not_found::<Self>(id).into())
+    }
+}
+
 impl Rules for Network {
     fn create(
-        _input: &NetworkCreate,
+        input: &NetworkCreate,
         _parent: Option<&str>,
-        _facts: &Facts,
-        _context: &Context<'_>,
+        facts: &Facts,
+        context: &Context<'_>,
     ) -> Result<(Self, Writes), Stop> {
-        Err(Refusal::NoNetworkAvailable {}.into())
+        let id = NetworkId(context.uuid("network"));
+        let segment = segment::choose(id, input, facts, context)?;
+        let network = Self {
+            id,
+            name: input.name.clone(),
+            subnets: Vec::new(),
+            admin_state_up: input.admin_state_up,
+            status: "ACTIVE".to_owned(),
+            status_reason: None,
+            shared: input.shared,
+            external: input.external,
+            mtu: mtu::choose(input.mtu, segment.network_type, context.settings)?,
+            port_security_enabled: input.port_security_enabled,
+            availability_zone_hints: input.availability_zone_hints.clone(),
+            availability_zones: Vec::new(),
+            network_type: segment.network_type,
+            physical_network: segment.physical_network.map(Text),
+            segmentation_id: segment.segmentation_id,
+            standard: Standard::new(
+                input.standard.project_id.clone(),
+                input.standard.description.clone(),
+                context.now,
+            ),
+        };
+        let mut writes = Writes::new();
+        writes.insert(&network).touch(Scope::Network(id), ObjectKey::Network(id));
+        Ok((network, writes))
     }
 
     fn update(
-        _current: &Self,
-        _update: &NetworkUpdate,
-        _facts: &Facts,
-        _context: &Context<'_>,
+        current: &Self,
+        update: &NetworkUpdate,
+        facts: &Facts,
+        context: &Context<'_>,
     ) -> Result<(Self, Writes), Stop> {
-        Err(Refusal::NoNetworkAvailable {}.into())
+        let mut network = current.clone();
+        update.apply_to(&mut network);
+        if update.mtu.is_some() {
+            network.mtu = mtu::choose(network.mtu, network.network_type, context.settings)?;
+        }
+        if network == *current {
+            return Ok((network, Writes::new()));
+        }
+        if current.shared && !network.shared {
+            check_unshared(current, facts)?;
+        }
+        if current.external && !network.external {
+            check_not_external(current, facts)?;
+        }
+        let mut writes = Writes::new();
+        writes.update(&network);
+        writes.touch(Scope::Network(network.id), ObjectKey::Network(network.id));
+        if network.mtu != current.mtu {
+            for subnet in Subnet::of(network.id, facts)? {
+                network.check_mtu_for(&subnet)?;
+            }
+            for port in Port::of_owners(network.id, port::ROUTER_OWNERS, facts)? {
+                port::touch(&port, &mut writes);
+            }
+        }
+        Ok((network, writes))
     }
 
-    fn delete(_current: &Self, _facts: &Facts, _context: &Context<'_>) -> Result<Writes, Stop> {
-        Err(Refusal::NoNetworkAvailable {}.into())
+    /// Takes its subnets and the ports that nobody asked for with it.
+    fn delete(current: &Self, facts: &Facts, _context: &Context<'_>) -> Result<Writes, Stop> {
+        let ports: Vec<Port> = facts.list(Select::eq("network_id", current.id.to_string()))?;
+        if ports.iter().any(|port| port.device_owner.0 != port::DHCP_OWNER) {
+            return Err(Refusal::NetworkInUse {
+                net_id: current.id.to_string(),
+                reason: "There are one or more ports still in use on the network.".to_owned(),
+            }
+            .into());
+        }
+        let mut writes = Writes::new();
+        for port in &ports {
+            writes.append(port::remove(port, facts)?);
+        }
+        for subnet in Subnet::of(current.id, facts)? {
+            writes.delete::<Subnet>(subnet.id);
+        }
+        writes.push(Write::ReleaseSegments { network_id: current.id });
+        writes.delete::<Self>(current.id);
+        writes.touch(Scope::Network(current.id), ObjectKey::Network(current.id));
+        Ok(writes)
     }
+}
+
+/// Nobody else may be left on a network that becomes private. Gateways and floating IPs stand on
+/// external networks by right, DHCP servers belong to the network.
+fn check_unshared(network: &Network, facts: &Facts) -> Result<(), Stop> {
+    let owner = &network.standard.project_id;
+    let foreign = |project_id: &ProjectId| !project_id.0.is_empty() && project_id != owner;
+    let ports: Vec<Port> = facts.list(Select::eq("network_id", network.id.to_string()))?;
+    let used = ports.iter().any(|port| {
+        let by_right =
+            [port::DHCP_OWNER, port::ROUTER_GATEWAY_OWNER, port::FLOATING_IP_OWNER];
+        !by_right.contains(&port.device_owner.0.as_str()) && foreign(&port.standard.project_id)
+    });
+    let subnets = Subnet::of(network.id, facts)?;
+    if used || subnets.iter().any(|subnet| foreign(&subnet.standard.project_id)) {
+        return Err(Refusal::InvalidSharedSetting { network: network.name.0.clone() }.into());
+    }
+    Ok(())
+}
+
+fn check_not_external(network: &Network, facts: &Facts) -> Result<(), Stop> {
+    let owners = &[port::ROUTER_GATEWAY_OWNER, port::FLOATING_IP_OWNER];
+    if Port::of_owners(network.id, owners, facts)?.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::ExternalNetworkInUse { net_id: network.id.to_string() }.into())
 }

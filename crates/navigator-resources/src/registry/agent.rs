@@ -1,0 +1,126 @@
+//! Agents: one row per role and host. They register by heartbeat, so nobody creates one by the API;
+//! an administrator may switch one off, describe it and forget it.
+//!
+//! Whether an agent is alive is a matter of the moment it is looked at: [`alive`] says it from the
+//! last heartbeat; nothing stores it.
+
+use jiff::Timestamp;
+use navigator_model::{AgentId, HostName};
+
+use crate::{
+    Context, Facts, Refusal, Resource, Rules, Select, Stop, Write, Writes,
+    attribute::{Dict, Text},
+};
+
+/// `agent_type` of the agent that routes.
+pub const L3_AGENT: &str = "L3 agent";
+/// `agent_type` of the agent that serves DHCP.
+pub const DHCP_AGENT: &str = "DHCP agent";
+/// `agent_type` of the agent that wires ports.
+pub const L2_AGENT: &str = "Linux bridge agent";
+
+/// A role of a host.
+#[derive(Clone, Debug, PartialEq, Resource)]
+#[resource(
+    name = "agent",
+    collection = "agents",
+    class = "Agent",
+    extension = "agent",
+    admin_only
+)]
+pub struct Agent {
+    #[field(id)]
+    pub id: AgentId,
+    #[field(filter, sort)]
+    pub agent_type: String,
+    #[field(filter, sort)]
+    pub binary: String,
+    #[field(filter, sort)]
+    pub topic: String,
+    #[field(filter, sort)]
+    pub host: HostName,
+    #[field(filter)]
+    pub availability_zone: Option<String>,
+    #[field(update, filter, sort)]
+    pub admin_state_up: bool,
+    pub configurations: Dict,
+    #[field(sort)]
+    pub created_at: String,
+    #[field(sort)]
+    pub started_at: String,
+    #[field(sort)]
+    pub heartbeat_timestamp: String,
+    #[field(update, filter, sort)]
+    pub description: Option<Text<255>>,
+}
+
+impl Agent {
+    /// Whether it may be given work: switched on and heard of lately.
+    pub fn is_usable(&self, context: &Context<'_>) -> bool {
+        self.admin_state_up
+            && alive(&self.heartbeat_timestamp, context.now, context.settings.agent_down_time_s)
+    }
+}
+
+/// Agents of a type that may be given work now, by host.
+pub fn usable(
+    agent_type: &str,
+    facts: &Facts,
+    context: &Context<'_>,
+) -> Result<Vec<Agent>, Stop> {
+    let mut agents: Vec<Agent> = facts.list(Select::eq("agent_type", agent_type))?;
+    agents.retain(|agent| agent.is_usable(context));
+    agents.sort_by(|a, b| a.host.cmp(&b.host));
+    Ok(agents)
+}
+
+/// Whether the last heartbeat is at most `down_s` seconds old. A time that cannot be read is not
+/// alive; one in the future is (the agent's server has a faster clock).
+pub fn alive(heartbeat_timestamp: &str, now: &str, down_s: u64) -> bool {
+    let (Some(heard), Some(now)) = (instant(heartbeat_timestamp), instant(now)) else {
+        return false;
+    };
+    let age_s = now.as_second().saturating_sub(heard.as_second());
+    age_s <= i64::try_from(down_s).unwrap_or(i64::MAX)
+}
+
+/// `2026-01-02T03:04:05Z`, and the form in which Neutron shows agents' times, without `T` and `Z`.
+fn instant(text: &str) -> Option<Timestamp> {
+    let zoned = if text.ends_with('Z') { text.to_owned() } else { format!("{text}Z") };
+    zoned.parse().ok()
+}
+
+impl Rules for Agent {
+    fn create(
+        _input: &AgentCreate,
+        _parent: Option<&str>,
+        _facts: &Facts,
+        _context: &Context<'_>,
+    ) -> Result<(Self, Writes), Stop> {
+        Err(Refusal::HTTPNotFound {}.into())
+    }
+
+    fn update(
+        current: &Self,
+        update: &AgentUpdate,
+        _facts: &Facts,
+        _context: &Context<'_>,
+    ) -> Result<(Self, Writes), Stop> {
+        let mut agent = current.clone();
+        update.apply_to(&mut agent);
+        let mut writes = Writes::new();
+        if agent != *current {
+            writes.update(&agent);
+        }
+        Ok((agent, writes))
+    }
+
+    /// Also of one that is alive: it comes back with its next heartbeat.
+    fn delete(current: &Self, _facts: &Facts, _context: &Context<'_>) -> Result<Writes, Stop> {
+        let mut writes = Writes::new();
+        writes.delete::<Self>(current.id);
+        // Its tunnel address goes with it.
+        writes.push(Write::TouchHosts);
+        Ok(writes)
+    }
+}

@@ -1,0 +1,169 @@
+//! Subnets: a prefix of a network with the addresses that are given to its ports.
+//!
+//! Every decision holds the network's row, so that two subnets cannot be made to overlap and the
+//! ports seen are all there are.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use navigator_model::{NetworkId, ObjectKey, Scope, SubnetId, snapshot::StaticRoute};
+
+use crate::{
+    Context, Facts, Network, Refusal, Resource, Rules, Select, Standard, Stop, Writes,
+    attribute::Text, dhcp_scheduling, registry::port,
+};
+
+mod addressing;
+mod deletion;
+mod gateway;
+mod limits;
+pub mod pools;
+
+pub use addressing::{AddressMode, IpVersion};
+pub use pools::AllocationPool;
+
+/// A prefix of a network.
+#[derive(Clone, Debug, PartialEq, Resource)]
+#[resource(
+    name = "subnet",
+    collection = "subnets",
+    class = "Subnet",
+    extension = "subnet",
+    visible_to_all = "network_id IN (SELECT n.id FROM networks n WHERE n.shared)",
+    visible_to_project = "network_id IN (SELECT n.id FROM networks n WHERE n.project_id = $project)"
+)]
+pub struct Subnet {
+    #[field(id)]
+    pub id: SubnetId,
+    #[field(create, update, filter, sort, default = Text::default())]
+    pub name: Text<255>,
+    #[field(create, required, filter, sort)]
+    pub network_id: NetworkId,
+    #[field(create, required, filter, sort)]
+    pub ip_version: IpVersion,
+    /// There are no pools of subnets yet: always null.
+    #[field(create, unset, filter, computed = "CAST(NULL AS TEXT)")]
+    pub subnetpool_id: Option<Text<64>>,
+    /// Only means something with a pool.
+    #[field(create, unset, hidden, computed = "CAST(NULL AS BIGINT)")]
+    pub prefixlen: Option<u32>,
+    #[field(create, unset, filter, sort, input = Option<IpNet>)]
+    pub cidr: IpNet,
+    #[field(create, update, unset, filter, sort)]
+    pub gateway_ip: Option<IpAddr>,
+    #[field(create, update, unset)]
+    pub allocation_pools: Vec<AllocationPool>,
+    #[field(create, update, default = Vec::new())]
+    pub dns_nameservers: Vec<IpAddr>,
+    #[field(create, update, default = Vec::new())]
+    pub host_routes: Vec<StaticRoute>,
+    #[field(create, update, filter, sort, default = true)]
+    pub enable_dhcp: bool,
+    #[field(create, unset, filter, sort)]
+    pub ipv6_ra_mode: Option<AddressMode>,
+    #[field(create, unset, filter, sort)]
+    pub ipv6_address_mode: Option<AddressMode>,
+    #[field(standard)]
+    pub standard: Standard,
+}
+
+impl Subnet {
+    /// Whether hosts make their own addresses here, from their MAC addresses.
+    pub fn is_auto_address(&self) -> bool {
+        [self.ipv6_address_mode, self.ipv6_ra_mode]
+            .into_iter()
+            .flatten()
+            .any(|mode| mode != AddressMode::DhcpStateful)
+    }
+
+    /// Whether a port may have this address: inside, and not the network's or broadcast address.
+    pub fn has_host(&self, address: IpAddr) -> bool {
+        self.cidr.contains(&address) && !pools::is_reserved(&self.cidr, address)
+    }
+
+    /// Subnets of a network, by id.
+    pub fn of(network_id: NetworkId, facts: &Facts) -> Result<Vec<Self>, Stop> {
+        facts.list(Select::eq("network_id", network_id.to_string()))
+    }
+}
+
+impl Rules for Subnet {
+    fn create(
+        input: &SubnetCreate,
+        _parent: Option<&str>,
+        facts: &Facts,
+        context: &Context<'_>,
+    ) -> Result<(Self, Writes), Stop> {
+        let network = owned_network(input.network_id, facts, context)?;
+        let subnet = Self::from_input(input, &network, context)?;
+        subnet.check()?;
+        let mut subnets = Self::of(network.id, facts)?;
+        addressing::check_network(&network, &subnet, &subnets)?;
+        subnets.push(subnet.clone());
+
+        let mut writes = Writes::new();
+        writes.insert(&subnet).bump::<Network>(network.id);
+        writes.touch(Scope::Network(network.id), ObjectKey::Network(network.id));
+        writes.append(port::extend_to(&subnet, facts)?);
+        writes.append(dhcp_scheduling::place_network(&network, &subnets, facts, context)?);
+        Ok((subnet, writes))
+    }
+
+    fn update(
+        current: &Self,
+        update: &SubnetUpdate,
+        facts: &Facts,
+        context: &Context<'_>,
+    ) -> Result<(Self, Writes), Stop> {
+        let mut subnet = current.clone();
+        update.apply_to(&mut subnet);
+        if subnet == *current {
+            return Ok((subnet, Writes::new()));
+        }
+        subnet.check()?;
+        if subnet.gateway_ip != current.gateway_ip {
+            gateway::check_not_in_use(current, facts)?;
+        }
+        let mut writes = Writes::new();
+        writes.update(&subnet);
+        writes.touch(Scope::Network(subnet.network_id), ObjectKey::Network(subnet.network_id));
+        gateway::touch_routers(&subnet, facts, &mut writes)?;
+        if subnet.enable_dhcp != current.enable_dhcp {
+            writes.append(place_again(&subnet, facts, context)?);
+        }
+        Ok((subnet, writes))
+    }
+
+    fn delete(current: &Self, facts: &Facts, context: &Context<'_>) -> Result<Writes, Stop> {
+        deletion::delete(current, facts, context)
+    }
+}
+
+/// The network, held; one that the caller does not own is refused, one that it may not see does not
+/// exist.
+fn owned_network(
+    id: NetworkId,
+    facts: &Facts,
+    context: &Context<'_>,
+) -> Result<Network, Stop> {
+    let network = facts.lock::<Network>(id)?.filter(|network| network.is_visible_to(context.caller));
+    let network = network.ok_or_else(|| Refusal::not_found::<Network>(id))?;
+    if !context.caller.owns(&network.standard.project_id) {
+        return Err(Refusal::PolicyNotAuthorized { action: "create_subnet".to_owned() }.into());
+    }
+    Ok(network)
+}
+
+/// The network's DHCP ports, after this subnet changed.
+fn place_again(subnet: &Subnet, facts: &Facts, context: &Context<'_>) -> Result<Writes, Stop> {
+    let Some(network) = facts.lock::<Network>(subnet.network_id)? else {
+        return Ok(Writes::new());
+    };
+    let mut subnets = Subnet::of(network.id, facts)?;
+    for known in &mut subnets {
+        if known.id == subnet.id {
+            *known = subnet.clone();
+        }
+    }
+    dhcp_scheduling::place_network(&network, &subnets, facts, context)
+}
