@@ -67,8 +67,13 @@ fn command_line(pid: u32) -> Option<Vec<String>> {
 /// The live process that is the one that was started with this pid file.
 fn alive(pid_file: &Path) -> Option<(u32, Vec<String>)> {
     let pid: u32 = fs::read_to_string(pid_file).ok()?.trim().parse().ok()?;
-    let stamp = read_stamp(pid_file)?;
-    command_line(pid).filter(|argv| *argv == stamp.argv).map(|argv| (pid, argv))
+    let argv = command_line(pid)?;
+    let is_ours = match read_stamp(pid_file) {
+        Some(stamp) => argv == stamp.argv,
+        // Somebody removed the stamp: a command line that names this pid file is proof enough.
+        None => argv.iter().any(|a| a.contains(&*pid_file.to_string_lossy())),
+    };
+    is_ours.then_some((pid, argv))
 }
 
 pub(crate) fn observe(pid_file: &Path) -> ProcessState {

@@ -80,7 +80,6 @@ pub(crate) fn tolerate(result: Result<(), RtnlError>, errnos: &[i32]) -> Result<
 pub(crate) struct Rtnl {
     socket: Socket,
     sequence: u32,
-    buffer: Vec<u8>,
 }
 
 impl Rtnl {
@@ -93,7 +92,7 @@ impl Rtnl {
         socket.set_ext_ack(true)?;
         // Lets dumps be filtered by the kernel.
         socket.set_netlink_get_strict_chk(true)?;
-        Ok(Self { socket, sequence: 0, buffer: Vec::new() })
+        Ok(Self { socket, sequence: 0 })
     }
 
     fn send(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
@@ -107,11 +106,11 @@ impl Rtnl {
         self.socket.send(&bytes, 0).map(drop)
     }
 
-    fn receive(&mut self) -> io::Result<()> {
-        self.buffer.clear();
-        self.buffer.reserve(READ_BYTES);
-        let length = self.socket.recv(&mut self.buffer, libc::MSG_TRUNC)?;
-        if length > self.buffer.len() {
+    fn receive(&self, buffer: &mut Vec<u8>) -> io::Result<()> {
+        buffer.clear();
+        buffer.reserve(READ_BYTES);
+        let length = self.socket.recv(buffer, libc::MSG_TRUNC)?;
+        if length > buffer.len() {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "answer longer than the buffer",
@@ -151,9 +150,11 @@ impl Rtnl {
     ) -> Result<Dump, RtnlError> {
         self.send(message, flags)?;
         let mut outcome = Dump::Whole;
+        // Not kept: there is a socket for every namespace.
+        let mut buffer = Vec::new();
         loop {
-            self.receive()?;
-            let mut rest = self.buffer.as_slice();
+            self.receive(&mut buffer)?;
+            let mut rest = buffer.as_slice();
             while !rest.is_empty() {
                 let message = NetlinkBuffer::new_checked(rest)
                     .map_err(|_| RtnlError::malformed("short netlink message"))?;

@@ -11,4 +11,5 @@ mod namespaces;
 mod pace;
 mod processes;
 mod routes;
+mod tables;
 mod whole;

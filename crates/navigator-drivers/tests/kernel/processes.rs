@@ -149,6 +149,19 @@ fn a_process_that_got_our_childs_pid_is_neither_ours_nor_stopped() {
 }
 
 #[test]
+fn a_child_whose_stamp_was_removed_is_known_by_the_pid_file_in_its_command_line() {
+    on_a_host(|host| {
+        let scope = network(1);
+        host.must(&scope, start(&scope));
+        let before = state(&host, &scope);
+        fs::remove_file(state_file(&scope, "dnsmasq.pid.loaded")).unwrap();
+        assert_eq!(state(&host, &scope), ProcessState { loaded: None, ..before.clone() });
+        host.must(&scope, vec![stop(&scope)]);
+        assert!(!is_alive(before.pid.unwrap()));
+    });
+}
+
+#[test]
 fn a_child_that_dies_is_seen_as_dead_and_can_be_started_again() {
     on_a_host(|host| {
         let scope = network(1);
