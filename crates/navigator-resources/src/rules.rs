@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 pub struct MemberAction<R> {
     pub name: &'static str,
     /// `current` is locked and the caller owns it; `body` is the whole JSON object.
+    #[allow(clippy::type_complexity, reason = "the parameters' names say more than an alias")]
     pub run: fn(
         current: &R,
         body: &Map<String, Value>,

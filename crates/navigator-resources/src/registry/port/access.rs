@@ -4,7 +4,7 @@
 use navigator_model::RouterId;
 
 use super::{DHCP_OWNER, FLOATING_IP_OWNER, Port, PortCreate, PortUpdate, ROUTER_OWNERS};
-use crate::{Caller, Context, Facts, Network, Refusal, Stop};
+use crate::{Caller, Context, Facts, Network, Refusal, Router, Stop};
 
 fn forbidden(action: &str) -> Stop {
     Refusal::PolicyNotAuthorized { action: action.to_owned() }.into()
@@ -137,8 +137,12 @@ fn check_device_id(device_id: &str, facts: &Facts, context: &Context<'_>) -> Res
     if context.caller.is_admin {
         return Ok(());
     }
-    let _ = (id, facts);
-    Ok(())
+    match facts.find::<Router>(id)? {
+        Some(router) if !context.caller.owns(&router.standard.project_id) => {
+            Err(Refusal::DeviceIDNotOwnedByTenant { device_id: device_id.to_owned() }.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_security_groups(groups: Option<&[String]>) -> Result<(), Refusal> {

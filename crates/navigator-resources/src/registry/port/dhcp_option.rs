@@ -155,7 +155,7 @@ fn is_address(text: &str, version: u8) -> bool {
 
 fn are_routes(value: &str) -> bool {
     let items: Vec<&str> = value.split(',').collect();
-    items.len() % 2 == 0
+    items.len().is_multiple_of(2)
         && items.chunks(2).all(|pair| {
             pair[0].parse::<Ipv4Net>().is_ok()
                 && pair[1].parse::<IpAddr>().is_ok_and(|a| a.is_ipv4())

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use navigator_model::{ObjectKey, RouterId, Scope};
 
 use super::{Change, FLOATING_IP_OWNER, Port, ROUTER_OWNERS};
-use crate::{Facts, Stop, Write, Writes};
+use crate::{Facts, Stop, Write, Writes, forwarding::forget_fixed_ips};
 
 /// Tells the agents of the port's network, and of its router, that it changed.
 pub fn touch(port: &Port, writes: &mut Writes) {
@@ -50,10 +50,5 @@ pub fn change_fixed_ips(
         writes.push(Write::ReleaseAddress { port_id: port.id, address: Some(address) });
     }
     port.fixed_ips = change.fixed_ips;
-    Ok(())
-}
-
-/// Floating IPs and port forwardings that lead to addresses of the port that are gone.
-fn forget_fixed_ips(_: &Port, _: &[IpAddr], _: &Facts, _: &mut Writes) -> Result<(), Stop> {
     Ok(())
 }
