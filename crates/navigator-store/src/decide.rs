@@ -70,12 +70,22 @@ where
         match one_attempt(backend, surroundings, count, &mut decide).await {
             Ok(decided) => return Ok(decided),
             Err(Ended::Refused(refusal)) => return Err(DecideError::Refused(refusal)),
-            Err(Ended::Failed(error)) => return Err(error.into()),
-            Err(Ended::Again(error)) if attempt >= ATTEMPTS => return Err(error.into()),
-            Err(Ended::Again(error)) => tracing::debug!(attempt, %error, "transaction again"),
+            Err(ended) => retry_later(ended, &mut attempt).await?,
         }
-        tokio::time::sleep(pause(attempt)).await;
-        attempt += 1;
+    }
+}
+
+/// Waits for the next attempt, or says why there is none.
+pub(crate) async fn retry_later(ended: Ended, attempt: &mut u32) -> Result<(), StoreError> {
+    match ended {
+        Ended::Again(error) if *attempt < ATTEMPTS => {
+            tracing::debug!(attempt, %error, "transaction again");
+            tokio::time::sleep(pause(*attempt)).await;
+            *attempt += 1;
+            Ok(())
+        }
+        Ended::Again(error) | Ended::Failed(error) => Err(error),
+        Ended::Refused(refusal) => Err(StoreError::Internal(refusal.to_string())),
     }
 }
 

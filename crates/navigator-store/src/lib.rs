@@ -5,11 +5,14 @@
 //! scopes that moved on with their new revisions. The store never decides anything about a
 //! resource and never publishes wake-ups itself.
 
+mod agents;
 mod allocate;
 mod backend;
 mod change_log;
 mod decide;
+mod decode;
 mod error;
+mod fetch;
 mod listing;
 mod load;
 mod migrations;
@@ -19,7 +22,7 @@ mod write;
 
 use std::sync::Arc;
 
-use navigator_model::{Revision, Scope};
+use navigator_model::{Fetched, Heartbeat, HostName, Report, Revision, Scope};
 use navigator_resources::{Caller, Context, Declaration, Facts, Row, Settings, Stop, Writes};
 
 pub use error::{DecideError, StoreError};
@@ -96,5 +99,36 @@ impl Store {
     {
         let surroundings = Surroundings { caller, settings, now };
         decide::decide_all(&self.backend, surroundings, count, decide).await
+    }
+
+    /// A scope as of now: complete, or what changed since a revision if that is still known.
+    pub async fn fetch(
+        &self,
+        host: &HostName,
+        scope: &Scope,
+        since: Option<Revision>,
+    ) -> Result<Fetched, StoreError> {
+        fetch::fetch(&self.backend, host, scope, since).await
+    }
+
+    /// The current revision of everything that the host serves, its own scope first.
+    pub async fn revisions(&self, host: &HostName) -> Result<Vec<(Scope, Revision)>, StoreError> {
+        fetch::revisions(&self.backend, host).await
+    }
+
+    /// Registers the host's roles as alive. True when there may be work for the schedulers: a role
+    /// appeared, came back after it was taken for dead, or changed.
+    pub async fn heartbeat(
+        &self,
+        heartbeat: &Heartbeat,
+        settings: &Settings,
+        now: &str,
+    ) -> Result<bool, StoreError> {
+        agents::heartbeat(&self.backend, heartbeat, settings, now).await
+    }
+
+    /// Sets status and reason of the objects where they differ.
+    pub async fn report(&self, report: &Report) -> Result<(), StoreError> {
+        agents::report(&self.backend, report).await
     }
 }

@@ -254,7 +254,7 @@ fn push_beyond(sql: &mut Sql, keys: &[Key], marker: &Row, paging: Paging) {
 }
 
 fn push_past(sql: &mut Sql, attribute: &Attribute, value: &SqlValue, direction: Direction) {
-    let operand = operand(attribute);
+    let operand = &operand(attribute);
     match (Param::typed(value, attribute.sql), direction) {
         (Some(Param::Null(_)), Direction::Ascending) => sql.push(operand).push(" IS NOT NULL"),
         (Some(Param::Null(_)) | None, _) => sql.push("FALSE"),
@@ -268,7 +268,7 @@ fn push_past(sql: &mut Sql, attribute: &Attribute, value: &SqlValue, direction: 
 
 fn push_order(sql: &mut Sql, keys: &[Key], paging: Paging) {
     for (index, (attribute, direction)) in keys.iter().enumerate() {
-        sql.push(if index == 0 { " ORDER BY " } else { ", " }).push(operand(attribute));
+        sql.push(if index == 0 { " ORDER BY " } else { ", " }).push(&operand(attribute));
         // NULLs as SQLite sorts them; PostgreSQL does the reverse. An id is never NULL, and without
         // the clause PostgreSQL walks its index.
         sql.push(match (taken(*direction, paging), attribute.column) {

@@ -27,6 +27,15 @@ macro_rules! migrations {
 /// In the order in which they are applied. What has been released is never edited.
 const MIGRATIONS: &[Migration] = &migrations![
     1 "0001_engine",
+    2 "0002_networks",
+    3 "0003_subnets",
+    4 "0004_ports",
+    5 "0005_agents",
+    6 "0006_routers",
+    7 "0007_floatingips",
+    8 "0008_port_forwardings",
+    9 "0009_gateway_port_forwardings",
+    10 "0010_ip_allocations",
 ];
 
 impl Migration {

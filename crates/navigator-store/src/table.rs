@@ -37,9 +37,14 @@ pub(crate) fn columns<'a>(attributes: impl IntoIterator<Item = &'a Attribute>) -
     attributes.into_iter().map(|attribute| (attribute.column, attribute.sql)).collect()
 }
 
+/// Quoted, because `binary` is a word of PostgreSQL's own.
+pub(crate) fn quoted(attribute: &Attribute) -> String {
+    format!("\"{}\"", attribute.column)
+}
+
 /// What the attribute is in a WHERE or ORDER BY.
-pub(crate) fn operand(attribute: &Attribute) -> &'static str {
-    attribute.expression.unwrap_or(attribute.column)
+pub(crate) fn operand(attribute: &Attribute) -> String {
+    attribute.expression.map_or_else(|| quoted(attribute), str::to_owned)
 }
 
 /// `SELECT a, (…) AS b FROM table`.
@@ -50,8 +55,8 @@ pub(crate) fn select_from<'a>(
     let list: Vec<String> = attributes
         .into_iter()
         .map(|attribute| match attribute.expression {
-            Some(expression) => format!("{expression} AS {}", attribute.column),
-            None => attribute.column.to_owned(),
+            Some(expression) => format!("{expression} AS {}", quoted(attribute)),
+            None => quoted(attribute),
         })
         .collect();
     Sql::new(&format!("SELECT {} FROM {}", list.join(", "), declaration.table))
@@ -97,10 +102,10 @@ pub(crate) fn push_equals<'a>(
         }
     }
     match (null, params.is_empty()) {
-        (false, _) => sql.bind_in(operand, params),
-        (true, true) => sql.push(operand).push(" IS NULL"),
+        (false, _) => sql.bind_in(&operand, params),
+        (true, true) => sql.push(&operand).push(" IS NULL"),
         (true, false) => {
-            sql.push("(").push(operand).push(" IS NULL OR ").bind_in(operand, params).push(")")
+            sql.push("(").push(&operand).push(" IS NULL OR ").bind_in(&operand, params).push(")")
         }
     };
 }

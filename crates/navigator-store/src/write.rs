@@ -10,7 +10,7 @@ use crate::{
     decide::Ended,
     error::{Fault, StoreError},
     sql::{Param, Sql},
-    table::{column, stored},
+    table::{column, quoted, stored},
 };
 
 pub(crate) async fn execute(
@@ -66,7 +66,7 @@ async fn insert(
     conflict: Option<Refusal>,
 ) -> Result<(), Ended> {
     let (attributes, params): (Vec<_>, Vec<_>) = stored(declaration, row)?.into_iter().unzip();
-    let names: Vec<_> = attributes.iter().map(|attribute| attribute.column).collect();
+    let names: Vec<_> = attributes.into_iter().map(quoted).collect();
     let mut sql =
         Sql::new(&format!("INSERT INTO {} ({}) VALUES ", declaration.table, names.join(", ")));
     sql.bind_list(params);
@@ -103,7 +103,7 @@ async fn update(
     let values = values.into_iter().filter(|(attribute, _)| !kept.contains(&attribute.column));
     for (index, (attribute, param)) in values.enumerate() {
         let comma = if index == 0 { "" } else { ", " };
-        sql.push(comma).push(attribute.column).push(" = ").bind(param);
+        sql.push(comma).push(&quoted(attribute)).push(" = ").bind(param);
     }
     if counts_revisions(declaration) {
         sql.push(", revision_number = revision_number + 1, updated_at = ").bind(now);

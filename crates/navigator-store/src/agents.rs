@@ -1,0 +1,224 @@
+//! What agents tell: that they are alive, and what became of the objects they render. Data for
+//! people and for scheduling; nothing is rendered from it.
+
+use std::{collections::BTreeMap, future::Future};
+
+use navigator_model::{Heartbeat, NetworkId, ObjectKey, Outcome, Report, Scope, report::AgentRole};
+use navigator_resources::{Row, Settings, SqlType, registry::agent::alive};
+use uuid::Uuid;
+
+use crate::{
+    backend::{Backend, Tx},
+    change_log::Touched,
+    decide::{Ended, retry_later},
+    decode::Reader,
+    error::StoreError,
+    fetch::tunnel_ip,
+    sql::{Param, Sql},
+    table,
+};
+
+/// Outcomes per statement.
+const CHUNK: usize = 256;
+
+/// Repeats a transaction where the database asks for it.
+async fn repeated<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, Ended>>,
+{
+    let mut attempts = 1;
+    loop {
+        match attempt().await {
+            Ok(value) => return Ok(value),
+            Err(ended) => retry_later(ended, &mut attempts).await?,
+        }
+    }
+}
+
+/// Whether a role appeared, came back after it was taken for dead, or changed.
+pub(crate) async fn heartbeat(
+    backend: &Backend,
+    heartbeat: &Heartbeat,
+    settings: &Settings,
+    now: &str,
+) -> Result<bool, StoreError> {
+    repeated(|| async {
+        let mut tx = backend.write().await?;
+        let mut news = false;
+        let mut moved = false;
+        for role in &heartbeat.roles {
+            let known = known(&mut tx, heartbeat, role).await?;
+            let configurations = role.configurations.to_string();
+            let before = known.as_ref().map_or("", |row| row.text("configurations"));
+            moved |= tunnel_ip(before) != tunnel_ip(&configurations);
+            news |= known.as_ref().is_none_or(|row| {
+                !alive(row.text("heartbeat_timestamp"), now, settings.agent_down_time_s)
+                    || row.text("configurations") != configurations
+                    || row.text("availability_zone") != heartbeat.availability_zone
+            });
+            match known {
+                Some(row) => refresh(&mut tx, heartbeat, role, row.text("id"), now).await?,
+                None => register(&mut tx, heartbeat, role, now).await?,
+            }
+        }
+        if moved {
+            touch_ports(&mut tx, heartbeat).await?;
+        }
+        tx.commit().await?;
+        Ok(news)
+    })
+    .await
+}
+
+async fn known(
+    tx: &mut Tx,
+    heartbeat: &Heartbeat,
+    role: &AgentRole,
+) -> Result<Option<Row>, StoreError> {
+    let sql = Sql::with(
+        "SELECT id, heartbeat_timestamp, configurations, availability_zone FROM agents \
+         WHERE agent_type = $1 AND host = $2",
+        [role.agent_type.as_str().into(), heartbeat.host.0.as_str().into()],
+    );
+    let columns = [
+        ("id", SqlType::Text),
+        ("heartbeat_timestamp", SqlType::Text),
+        ("configurations", SqlType::Text),
+        ("availability_zone", SqlType::Text),
+    ];
+    Ok(tx.fetch(sql, &columns).await?.pop())
+}
+
+async fn register(
+    tx: &mut Tx,
+    heartbeat: &Heartbeat,
+    role: &AgentRole,
+    now: &str,
+) -> Result<(), StoreError> {
+    let sql = Sql::with(
+        "INSERT INTO agents (id, agent_type, \"binary\", topic, host, availability_zone, \
+         admin_state_up, configurations, created_at, started_at, heartbeat_timestamp) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9)",
+        [
+            Uuid::new_v4().to_string().into(),
+            role.agent_type.as_str().into(),
+            role.binary.as_str().into(),
+            role.topic.as_str().into(),
+            heartbeat.host.0.as_str().into(),
+            heartbeat.availability_zone.as_str().into(),
+            Param::Bool(true),
+            role.configurations.to_string().into(),
+            now.into(),
+        ],
+    );
+    tx.execute(sql).await.map(|_| ())
+}
+
+async fn refresh(
+    tx: &mut Tx,
+    heartbeat: &Heartbeat,
+    role: &AgentRole,
+    id: &str,
+    now: &str,
+) -> Result<(), StoreError> {
+    let mut sql = Sql::new("UPDATE agents SET heartbeat_timestamp = ");
+    sql.bind(now).push(", configurations = ").bind(role.configurations.to_string());
+    sql.push(", availability_zone = ").bind(heartbeat.availability_zone.as_str());
+    sql.push(", \"binary\" = ").bind(role.binary.as_str());
+    sql.push(", topic = ").bind(role.topic.as_str());
+    if heartbeat.started {
+        sql.push(", started_at = ").bind(now);
+    }
+    sql.push(" WHERE id = ").bind(id);
+    tx.execute(sql).await.map(|_| ())
+}
+
+/// The host's tunnel address is part of every port that is bound there.
+async fn touch_ports(tx: &mut Tx, heartbeat: &Heartbeat) -> Result<(), StoreError> {
+    let sql = Sql::with(
+        "SELECT id, network_id FROM ports WHERE host_id = $1",
+        [heartbeat.host.0.as_str().into()],
+    );
+    let rows = tx.fetch(sql, &[("id", SqlType::Text), ("network_id", SqlType::Text)]).await?;
+    let mut touched = Touched::default();
+    for row in &rows {
+        let read = Reader { table: "ports", row };
+        let network: NetworkId = read.parse("network_id")?;
+        touched.object(Scope::Network(network), ObjectKey::Port(read.parse("id")?));
+    }
+    touched.record(tx).await.map(|_| ())
+}
+
+/// Sets the status of what differs. No revision moves: a status is nothing to render.
+pub(crate) async fn report(backend: &Backend, report: &Report) -> Result<(), StoreError> {
+    let mut by_table: BTreeMap<&'static str, BTreeMap<String, Status>> = BTreeMap::new();
+    for (key, outcome) in &report.outcomes {
+        let (table, id) = place(key);
+        by_table.entry(table).or_default().insert(id, status(key, outcome));
+    }
+    repeated(|| async {
+        let mut tx = backend.write().await?;
+        for (table, statuses) in &by_table {
+            let statuses: Vec<_> = statuses.iter().collect();
+            for chunk in statuses.chunks(CHUNK) {
+                set(&mut tx, table, chunk).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Status and its reason.
+type Status = (&'static str, Option<String>);
+
+fn place(key: &ObjectKey) -> (&'static str, String) {
+    match key {
+        ObjectKey::Router(id) => ("routers", id.to_string()),
+        ObjectKey::Network(id) => ("networks", id.to_string()),
+        ObjectKey::Port(id) => ("ports", id.to_string()),
+        ObjectKey::FloatingIp(id) => ("floatingips", id.to_string()),
+        ObjectKey::PortForwarding(id) => ("port_forwardings", id.to_string()),
+        ObjectKey::GatewayPortForwarding(id) => ("gateway_port_forwardings", id.to_string()),
+    }
+}
+
+/// A router that is off is still ACTIVE, as in Neutron.
+fn status(key: &ObjectKey, outcome: &Outcome) -> Status {
+    match (outcome, key) {
+        (Outcome::Active, _) | (Outcome::Down, ObjectKey::Router(_)) => ("ACTIVE", None),
+        (Outcome::Down, _) => ("DOWN", None),
+        // PostgreSQL cannot hold a NUL.
+        (Outcome::Error(reason), _) => ("ERROR", Some(reason.replace('\0', ""))),
+    }
+}
+
+async fn set(
+    tx: &mut Tx,
+    table: &'static str,
+    statuses: &[(&String, &Status)],
+) -> Result<(), StoreError> {
+    let declaration = table::declaration(table)?;
+    let mut sql = Sql::new("WITH reported (id, status, reason) AS (VALUES ");
+    for (index, (id, (status, reason))) in statuses.iter().enumerate() {
+        sql.push(if index == 0 { "" } else { ", " });
+        let reason = match reason {
+            Some(reason) => Param::from(reason.as_str()),
+            None => Param::Null(SqlType::Text),
+        };
+        sql.bind_list([Param::from(id.as_str()), Param::from(*status), reason]);
+    }
+    sql.push(&format!(") UPDATE {table} SET status = reported.status"));
+    let differs = if table::column(declaration, "status_reason").is_ok() {
+        sql.push(", status_reason = reported.reason");
+        format!(" OR {table}.status_reason IS DISTINCT FROM reported.reason")
+    } else {
+        String::new()
+    };
+    sql.push(&format!(
+        " FROM reported WHERE {table}.id = reported.id \
+         AND ({table}.status IS DISTINCT FROM reported.status{differs})"
+    ));
+    tx.execute(sql).await.map(|_| ())
+}

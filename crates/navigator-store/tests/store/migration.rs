@@ -1,0 +1,95 @@
+//! The schema fits the declarations, and any number of servers may bring it up to date.
+
+use futures::future::join_all;
+use navigator_resources::{
+    Declaration, Rules, SqlType,
+    registry::{Visitor, visit_all},
+};
+use navigator_store::Listing;
+use sqlx::{Connection, PgConnection, Row, SqliteConnection};
+
+use crate::database::Database;
+
+on_both! {
+    migrating_twice_changes_nothing,
+    servers_that_start_at_once_all_find_the_schema,
+    every_stored_attribute_has_a_column_of_its_kind,
+    every_resource_can_be_listed,
+    a_newer_schema_is_refused,
+}
+
+fn declarations() -> Vec<&'static Declaration> {
+    struct Collect(Vec<&'static Declaration>);
+    impl Visitor for Collect {
+        fn visit<R: Rules>(&mut self) {
+            self.0.push(R::declaration());
+        }
+    }
+    let mut collect = Collect(Vec::new());
+    visit_all(&mut collect);
+    collect.0
+}
+
+async fn migrating_twice_changes_nothing(database: &Database) {
+    let store = database.migrated().await;
+    store.migrate().await.unwrap();
+    let again = database.connect().await;
+    again.migrate().await.unwrap();
+}
+
+async fn servers_that_start_at_once_all_find_the_schema(database: &Database) {
+    let servers = (0..6).map(|_| async {
+        let store = database.connect().await;
+        store.migrate().await.unwrap();
+        store.list(declarations()[0], &Listing::default()).await.unwrap();
+    });
+    join_all(servers).await;
+}
+
+async fn every_resource_can_be_listed(database: &Database) {
+    let store = database.migrated().await;
+    for declaration in declarations() {
+        let listed = store.list(declaration, &Listing::default()).await;
+        assert!(listed.unwrap().is_empty(), "{}", declaration.table);
+    }
+}
+
+async fn every_stored_attribute_has_a_column_of_its_kind(database: &Database) {
+    database.migrated().await;
+    for declaration in declarations() {
+        let table = declaration.table;
+        let columns = columns(database, table).await;
+        for attribute in declaration.all().filter(|attribute| attribute.expression.is_none()) {
+            let kind = match attribute.sql {
+                SqlType::Bool => "boolean",
+                SqlType::Int => "bigint",
+                SqlType::Text => "text",
+            };
+            let wanted = (attribute.column.to_owned(), kind.to_owned());
+            assert!(columns.contains(&wanted), "{table} lacks {wanted:?}: {columns:?}");
+        }
+    }
+}
+
+/// Names and types of a table's columns, in lower case.
+async fn columns(database: &Database, table: &str) -> Vec<(String, String)> {
+    if database.is_postgres() {
+        let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+        let text = "SELECT column_name::text, data_type::text FROM information_schema.columns \
+            WHERE table_name = $1";
+        let rows = sqlx::query(text).bind(table).fetch_all(&mut connection).await.unwrap();
+        return rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    }
+    let mut connection = SqliteConnection::connect(&database.url()).await.unwrap();
+    let text = "SELECT name, lower(type) FROM pragma_table_info($1)";
+    let rows = sqlx::query(text).bind(table).fetch_all(&mut connection).await.unwrap();
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+async fn a_newer_schema_is_refused(database: &Database) {
+    let store = database.migrated().await;
+    let text = "INSERT INTO schema_versions (version, name) VALUES (999999, 'the future')";
+    database.execute(text).await;
+    let refused = store.migrate().await.unwrap_err();
+    assert!(refused.to_string().contains("the future"), "{refused}");
+}
