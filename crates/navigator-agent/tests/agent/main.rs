@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "a test fails by panicking")]
 
+#[cfg(feature = "failpoints")]
+mod crash;
 mod fleet;
 mod kernel;
 mod real_kernel;

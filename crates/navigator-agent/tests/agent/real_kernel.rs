@@ -20,8 +20,8 @@ use crate::{
     server::FakeServer,
 };
 
-/// Runs a test as a host of its own: everything that it makes vanishes with its thread.
-fn on_a_host<F: Future<Output = ()>>(test: impl FnOnce(Machine) -> F + Send) {
+/// Runs a test in namespaces of its own: everything that it makes vanishes with its thread.
+pub(crate) fn own_namespaces(test: impl FnOnce() + Send) {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             let flags = CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_FS;
@@ -31,12 +31,7 @@ fn on_a_host<F: Future<Output = ()>>(test: impl FnOnce(Machine) -> F + Send) {
             std::fs::create_dir_all("/run/netns").unwrap();
             let none = MsFlags::empty();
             mount(Some("none"), "/run/netns", Some("tmpfs"), none, None::<&str>).unwrap();
-            let runtime = tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(test(Machine::new()));
+            test();
         });
         if let Err(panic) = thread.join() {
             std::panic::resume_unwind(panic);
@@ -44,29 +39,42 @@ fn on_a_host<F: Future<Output = ()>>(test: impl FnOnce(Machine) -> F + Send) {
     });
 }
 
+/// A host with the server that it belongs to.
+fn on_a_host<F: Future<Output = ()>>(test: impl FnOnce(Machine) -> F + Send) {
+    own_namespaces(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        runtime.block_on(test(Machine::at(directory.path().to_owned())));
+    });
+}
+
 /// Whether the damage is repaired.
 type Check = fn() -> bool;
 
-struct Machine {
-    server: Arc<FakeServer>,
-    directory: tempfile::TempDir,
+pub(crate) struct Machine {
+    pub(crate) server: Arc<FakeServer>,
+    state_dir: PathBuf,
 }
 
-struct Running {
+pub(crate) struct Running {
     agent: Arc<Agent>,
     stop: oneshot::Sender<()>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Machine {
-    fn new() -> Self {
-        Self { server: Arc::default(), directory: tempfile::tempdir().unwrap() }
+    pub(crate) fn at(state_dir: PathBuf) -> Self {
+        Self { server: Arc::default(), state_dir }
     }
 
-    fn start(&self) -> Running {
+    pub(crate) fn start(&self) -> Running {
         let config = AgentConfig {
             host: "node-1".into(),
-            state_dir: self.directory.path().to_owned(),
+            state_dir: self.state_dir.clone(),
             netns_dir: PathBuf::from("/run/netns"),
             resync_interval_s: 36_000,
             heartbeat_interval_s: 36_000,
@@ -82,13 +90,13 @@ impl Machine {
         Running { agent, stop, task }
     }
 
-    async fn active(&self, router: u32, forward: u32) {
+    pub(crate) async fn active(&self, router: u32, forward: u32) {
         self.until(|| self.server.reported(forward_key(router, forward)) == Some(Outcome::Active))
             .await;
     }
 
     #[track_caller]
-    fn until(&self, condition: impl Fn() -> bool) -> impl Future<Output = ()> {
+    pub(crate) fn until(&self, condition: impl Fn() -> bool) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
         async move {
             let begin = Instant::now();
@@ -101,7 +109,7 @@ impl Machine {
 }
 
 impl Running {
-    async fn settled(&self) {
+    pub(crate) async fn settled(&self) {
         let begin = Instant::now();
         let mut calm = 0;
         // Events of our own changes arrive some milliseconds later.
@@ -112,13 +120,13 @@ impl Running {
         }
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         drop(self.stop);
         self.task.await.unwrap();
     }
 }
 
-fn inside(router: u32, command: &[&str]) -> String {
+pub(crate) fn inside(router: u32, command: &[&str]) -> String {
     let namespace = kernel_name::router_namespace(router_id(router));
     let output = Command::new("nsenter")
         .arg(format!("--net=/run/netns/{namespace}"))
@@ -128,7 +136,7 @@ fn inside(router: u32, command: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn rules(router: u32) -> String {
+pub(crate) fn rules(router: u32) -> String {
     inside(router, &["nft", "list", "table", "ip", "navigator"])
 }
 
