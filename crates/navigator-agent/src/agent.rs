@@ -44,6 +44,9 @@ mod worker;
 /// A first sign of life goes out before anything is asked, if that does not take longer.
 const FIRST_HEARTBEAT_WAIT: Duration = Duration::from_secs(1);
 
+/// How long stopping waits for what is under way.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+
 #[derive(Debug, thiserror::Error)]
 pub enum AgentError {
     #[error("state directory {}", directory.display())]
@@ -150,10 +153,14 @@ impl Agent {
         }
         shutdown.await;
         drop(stop);
-        while let Some(ended) = workers.join_next().await {
-            ended.map_err(AgentError::Worker)?;
-        }
-        Ok(())
+        let finish = async {
+            while let Some(ended) = workers.join_next().await {
+                ended.map_err(AgentError::Worker)?;
+            }
+            Ok(())
+        };
+        // A worker may be waiting for a server that says nothing.
+        tokio::time::timeout(STOP_WAIT, finish).await.unwrap_or(Ok(()))
     }
 
     pub fn metrics(&self) -> Arc<AgentMetrics> {

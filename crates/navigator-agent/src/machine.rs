@@ -101,7 +101,7 @@ impl Machine {
         let desired = navigator_render::render(snapshot, &self.config, serve(task.services));
         // Before looking at the kernel: a device that appears after the look must find us.
         self.links.replace(task.scope, host_links::names(&desired));
-        let namespaces = named(&desired);
+        let namespaces = own_namespaces(&desired);
         self.host.watch(task.scope, &namespaces);
         let actual = match self.host.observe(task.scope, &desired) {
             Ok(actual) => actual,
@@ -120,11 +120,11 @@ impl Machine {
         self.host.watch(task.scope, &namespaces);
         let refused = refused(task.scope, &applied) + plan.refused.len();
         let outcomes = outcome::of(snapshot, &desired, &actual, &plan, &applied);
-        let changed = |key: &_| match &task.changed {
-            Changed::Nothing => false,
-            Changed::Objects(keys) => keys.contains(key),
-            Changed::Everything => true,
+        let named: BTreeSet<_> = match &task.changed {
+            Changed::Objects(keys) => keys.iter().collect(),
+            Changed::Nothing | Changed::Everything => BTreeSet::new(),
         };
+        let changed = |key: &_| task.changed == Changed::Everything || named.contains(key);
         let report = state.report_all(task.scope, revision, outcomes, &changed);
         if refused == 0 {
             state.in_sync = Some((revision, task.services.clone()));
@@ -217,7 +217,7 @@ fn arrived(plan: &Plan) -> Vec<String> {
     made.collect()
 }
 
-fn named(desired: &Desired) -> BTreeSet<Namespace> {
+fn own_namespaces(desired: &Desired) -> BTreeSet<Namespace> {
     desired.namespaces.keys().filter(|name| **name != Namespace::Host).cloned().collect()
 }
 

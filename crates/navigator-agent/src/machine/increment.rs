@@ -3,6 +3,8 @@
 //! still the one that we left: then the kernel has what was rendered last, and the difference of
 //! the renderings is the plan.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use navigator_model::{ObjectKey, Outcome};
 use navigator_render::Increment;
 use navigator_state::Plan;
@@ -41,16 +43,18 @@ impl Machine {
         let refused = refused(task.scope, &applied);
         let Some(snapshot) = &state.snapshot else { return Converged::default() };
         let revision = snapshot.revision;
-        let concerned = state.reported_errors().into_iter().chain(changed.iter().copied());
-        let outcomes: Vec<_> = concerned
-            .chain(increment.problems.iter().map(|problem| problem.object))
-            .collect::<std::collections::BTreeSet<_>>()
+        let errors = errors(&increment, &applied);
+        let before = state.reported_errors().into_iter();
+        let concerned: BTreeSet<ObjectKey> =
+            before.chain(changed.iter().copied()).chain(errors.keys().copied()).collect();
+        let outcome = |key: &ObjectKey| match errors.get(key) {
+            Some(reason) => Outcome::Error(reason.clone()),
+            None => Outcome::Active,
+        };
+        let outcomes = concerned
             .into_iter()
-            .map(|key| {
-                let present = snapshot.objects.contains_key(&key);
-                (key, present.then(|| outcome(key, &increment, &applied)))
-            })
-            .collect();
+            .map(|key| (key, snapshot.objects.contains_key(&key).then(|| outcome(&key))));
+        let outcomes: Vec<_> = outcomes.collect();
         let report = Some(state.report_some(task.scope, revision, outcomes));
         state.in_sync = None;
         if refused == 0 {
@@ -64,13 +68,15 @@ impl Machine {
     }
 }
 
-fn outcome(key: ObjectKey, increment: &Increment, applied: &[Applied]) -> Outcome {
-    let problem = increment.problems.iter().find(|problem| problem.object == key);
-    let refusal = applied.iter().filter(|one| one.object == Some(key));
-    let refusal = refusal.filter_map(|one| one.result.as_ref().err()).next();
-    match (problem, refusal) {
-        (Some(problem), _) => Outcome::Error(problem.reason.clone()),
-        (None, Some(error)) => Outcome::Error(error.to_string()),
-        (None, None) => Outcome::Active,
+/// The first reason of each object that is not as wanted.
+fn errors(increment: &Increment, applied: &[Applied]) -> BTreeMap<ObjectKey, String> {
+    let problems = increment.problems.iter().map(|p| (p.object, p.reason.clone()));
+    let refusals = applied
+        .iter()
+        .filter_map(|one| one.object.zip(one.result.as_ref().err().map(ToString::to_string)));
+    let mut errors = BTreeMap::new();
+    for (object, reason) in problems.chain(refusals) {
+        errors.entry(object).or_insert(reason);
     }
+    errors
 }

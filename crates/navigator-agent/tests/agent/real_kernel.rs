@@ -167,6 +167,37 @@ fn a_router_comes_into_the_kernel_and_a_restart_writes_nothing() {
 }
 
 #[test]
+fn a_networks_bridge_takes_the_routers_device_and_those_of_instances() {
+    on_a_host(|machine| async move {
+        machine.server.serve_network(1);
+        machine.server.serve_router(1, 1);
+        let run = machine.start();
+        machine.active(1, 1).await;
+        let bridge = kernel_name::bridge(crate::fleet::network_id(1));
+        let tap = kernel_name::tap(crate::fleet::port_id(1));
+        let ip = |arguments: &str| {
+            let output = Command::new("ip").args(arguments.split(' ')).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        machine
+            .until(|| ip(&format!("-o link show {tap}")).contains(&format!("master {bridge}")))
+            .await;
+        run.settled().await;
+        assert_eq!(run.agent.metrics().read().drift_repaired_total, 0);
+        ip(&format!("link set {tap} nomaster"));
+        machine
+            .until(|| ip(&format!("-o link show {tap}")).contains(&format!("master {bridge}")))
+            .await;
+        ip(&format!("link del {bridge}"));
+        machine
+            .until(|| ip(&format!("-o link show {tap}")).contains(&format!("master {bridge}")))
+            .await;
+        run.settled().await;
+        run.stop().await;
+    });
+}
+
+#[test]
 fn what_somebody_else_destroys_is_repaired_at_once_and_counted() {
     on_a_host(|machine| async move {
         machine.server.serve_router(1, 5);
