@@ -153,6 +153,37 @@ fn a_device_whose_maker_was_killed_before_marking_it_counts_as_absent_and_is_mad
 }
 
 #[test]
+fn a_pair_whose_maker_was_killed_before_marking_it_is_made_anew() {
+    on_a_host(|host| {
+        let (scope, inside) = (router(1), namespace(&router(1)));
+        host.must(&scope, vec![Action::CreateNamespace(inside.clone())]);
+        let place = inside.to_string();
+        run(&[
+            "ip", "link", "add", "tap-a", "group", GROUP, "type", "veth", "peer", "name", "qr-a",
+            "group", GROUP, "netns", &place,
+        ]);
+        assert!(host.observe(&scope).namespaces[&inside].links.is_empty());
+        host.must(&scope, small_router(&scope));
+        assert_eq!(host.observe(&scope).namespaces[&inside].links["qr-a"].link, veth("tap-a"));
+    });
+}
+
+#[test]
+fn a_network_that_wants_nothing_on_the_host_any_more_still_shows_what_it_left_there() {
+    on_a_host(|host| {
+        let scope = network(1);
+        host.must(&scope, small_router(&scope));
+        host.must(&scope, vec![bridge_named("brq-a")]);
+        let links = [("qr-a".to_owned(), veth("tap-a"))].into();
+        let inside = DesiredNamespace { links, ..DesiredNamespace::default() };
+        let desired =
+            Desired { namespaces: [(namespace(&scope), inside)].into(), ..nothing(&scope) };
+        let actual = host.kernel.observe(&scope, &desired, Look::Everything).unwrap();
+        assert!(actual.namespaces[&Namespace::Host].links["brq-a"].ours);
+    });
+}
+
+#[test]
 fn a_vxlan_on_a_bridge_keeps_exactly_the_forwarding_entries_that_were_added() {
     on_a_host(|host| {
         let scope = network(1);

@@ -5,6 +5,11 @@ use std::{fs, process::Command, thread, time::Duration};
 use navigator_model::Scope;
 use navigator_state::{Action, Process, ProcessState};
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+
 use crate::host::{Host, namespace, network, on_a_host, refusal, state_file};
 
 const AGENT: &str = "NAVIGATOR_TEST_AGENT";
@@ -52,6 +57,10 @@ fn state(host: &Host, scope: &Scope) -> ProcessState {
 
 fn is_alive(pid: u32) -> bool {
     fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())
+}
+
+fn signal(pid: u32, signal: Signal) {
+    kill(Pid::from_raw(pid.cast_signed()), signal).unwrap();
 }
 
 #[test]
@@ -140,11 +149,7 @@ fn a_process_that_got_our_childs_pid_is_neither_ours_nor_stopped() {
         assert!(stranger.try_wait().unwrap().is_none(), "somebody else's process was stopped");
         stranger.kill().unwrap();
         stranger.wait().unwrap();
-        nix::sys::signal::kill(
-            nix::unistd::Pid::from_raw(pid.cast_signed()),
-            nix::sys::signal::Signal::SIGKILL,
-        )
-        .unwrap();
+        signal(pid, Signal::SIGKILL);
     });
 }
 
@@ -162,16 +167,37 @@ fn a_child_whose_stamp_was_removed_is_known_by_the_pid_file_in_its_command_line(
 }
 
 #[test]
+fn a_child_that_does_not_end_when_asked_is_killed() {
+    on_a_host(|host| {
+        let scope = network(1);
+        host.must(&scope, start(&scope));
+        let pid = state(&host, &scope).pid.unwrap();
+        // Stopped, it cannot answer SIGTERM.
+        signal(pid, Signal::SIGSTOP);
+        host.must(&scope, vec![stop(&scope)]);
+        assert!(!is_alive(pid));
+    });
+}
+
+#[test]
+fn a_namespace_goes_with_its_devices_although_a_process_is_left_in_it() {
+    on_a_host(|host| {
+        let scope = network(1);
+        host.must(&scope, start(&scope));
+        let delete = Action::DeleteNamespace(namespace(&scope));
+        host.must(&scope, [crate::host::small_router(&scope), vec![delete]].concat());
+        assert!(!crate::host::run(&["ip", "-br", "link"]).contains("tap-a"));
+        host.must(&scope, vec![stop(&scope)]);
+    });
+}
+
+#[test]
 fn a_child_that_dies_is_seen_as_dead_and_can_be_started_again() {
     on_a_host(|host| {
         let scope = network(1);
         host.must(&scope, start(&scope));
         let pid = state(&host, &scope).pid.unwrap();
-        nix::sys::signal::kill(
-            nix::unistd::Pid::from_raw(pid.cast_signed()),
-            nix::sys::signal::Signal::SIGKILL,
-        )
-        .unwrap();
+        signal(pid, Signal::SIGKILL);
         while is_alive(pid) {
             thread::sleep(Duration::from_millis(5));
         }

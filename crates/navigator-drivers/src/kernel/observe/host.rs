@@ -1,11 +1,12 @@
 //! Which of the host's devices to look at.
 //!
-//! A host with a thousand routers has thousands of devices. A router that wants nothing in the
-//! host's namespace but the other ends of its pairs is observed by asking for these alone, so that
-//! the time it takes does not grow with the number of other routers.
+//! A host with a thousand routers has thousands of devices. A router has nothing in the host's
+//! namespace but the other ends of its pairs, so it is observed by asking for these alone, and the
+//! time that takes does not grow with the number of other routers.
 
 use std::collections::BTreeSet;
 
+use navigator_model::Scope;
 use navigator_state::{Desired, LinkKind, Namespace};
 
 use super::{Inside, found::listed};
@@ -35,9 +36,12 @@ impl Kernel {
         inside: &[Inside],
     ) -> Result<HostDevices, DriverError> {
         let wants_host = desired.namespaces.contains_key(&Namespace::Host);
-        // Of a scope that goes, everything has to be found, wherever it is.
-        let extent =
-            if wants_host || desired.namespaces.is_empty() { Extent::Whole } else { Extent::Pairs };
+        // Networks leave devices here that they may not want any more; and of a scope that goes,
+        // everything has to be found, wherever it is.
+        let pairs_only = matches!(desired.scope, Scope::Router(_))
+            && !wants_host
+            && !desired.namespaces.is_empty();
+        let extent = if pairs_only { Extent::Pairs } else { Extent::Whole };
         let sockets = self.open(&Namespace::Host)?;
         let mut rtnl = sockets.rtnl();
         let devices = match extent {
