@@ -91,7 +91,7 @@ impl Library {
             return Err(io::ErrorKind::OutOfMemory.into());
         }
         // The kernel gives a socket its address when it sends for the first time.
-        library.run("list tables ip\n").map_err(io::Error::other)?;
+        library.run(super::LIST).map_err(io::Error::other)?;
         let after = netfilter_sockets()?;
         library.ports = after.difference(&before).map(|(_, port)| *port).collect();
         Ok(library)

@@ -5,6 +5,20 @@ use std::{collections::BTreeMap, fmt::Write as _, net::Ipv4Addr};
 
 use navigator_state::nft::{ElementChange, TABLE, Tuple};
 
+/// Our table in a listing of all tables, from its first line to its closing brace; empty if it is
+/// not there. Only a table starts and ends without indentation.
+pub(super) fn table(ruleset: &str) -> &str {
+    let head = format!("table ip {TABLE} {{\n");
+    let start = ruleset
+        .match_indices(&head)
+        .map(|(start, _)| start)
+        .find(|start| *start == 0 || ruleset.as_bytes()[start - 1] == b'\n');
+    let Some(start) = start else { return "" };
+    let table = &ruleset[start..];
+    let end = table.find("\n}\n").map_or(table.len(), |end| end + "\n}\n".len());
+    &table[..end]
+}
+
 /// A listing taken apart: the objects (`set x`, `chain y`) in order, each with its lines.
 #[derive(Default)]
 pub(super) struct Listing<'a> {
@@ -160,6 +174,16 @@ mod tests {
             "add element ip navigator allowed { 6 . 10.0.0.0-10.0.0.255 }\n\
              add element ip navigator forwards { 6 . 198.51.100.7 . 8080 : 10.0.0.5 . 80 }\n"
         );
+    }
+
+    #[test]
+    fn our_table_is_cut_out_of_a_ruleset() {
+        let other = "table ip other {\n\tchain navigator {\n\t}\n}\n";
+        for ruleset in [format!("{other}{TEXT}{other}"), format!("{TEXT}{other}"), TEXT.to_owned()] {
+            assert_eq!(table(&ruleset), TEXT);
+        }
+        assert_eq!(table(other), "");
+        assert_eq!(table("table ip navigator {\n}\n"), "table ip navigator {\n}\n");
     }
 
     #[test]
