@@ -92,7 +92,7 @@ impl ControlPlane for LocalControlPlane {
 
     fn heartbeat(&self, heartbeat: Heartbeat) -> BoxFuture<'_, Result<(), BusError>> {
         Box::pin(async move {
-            if self.store.heartbeat(&heartbeat, &now()).await.map_err(bus_error)? {
+            if self.store.heartbeat(&heartbeat, &self.settings, &now()).await.map_err(bus_error)? {
                 self.schedule().await?;
             }
             Ok(())

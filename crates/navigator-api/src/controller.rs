@@ -10,7 +10,7 @@ use navigator_resources::{
     Caller, Declaration, Facts, Input, MemberAction, Refusal, Resource, Row, Rules, Select, SqlValue,
     Stop,
 };
-use navigator_store::{Listing, Paging};
+use navigator_store::{Listing, Paging, StoreError};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -79,16 +79,19 @@ pub(crate) async fn list<R: Rules>(
     let parameters = Parameters::parse(uri.query())?;
     let mut listing = listing::listing(declaration, &parameters, &caller)?;
     listing.conditions.extend(scoped::<R>(&ids));
-    marker_exists::<R>(&state, &listing).await?;
     let limit = listing.limit.map(|limit| limit as usize);
     // One more than asked for tells whether there is another page.
     listing.limit = listing.limit.map(|limit| limit + 1);
-    let mut rows = state.store.list(declaration, &listing).await?;
+    let mut rows = match state.store.list(declaration, &listing).await {
+        // A page beside something unknown is not an empty page that looks like the end.
+        Err(StoreError::UnknownMarker(id)) => return Err(Refusal::not_found::<R>(id).into()),
+        rows => rows?,
+    };
     let more = limit.is_some_and(|limit| rows.len() > limit);
     if let (Some(limit), true) = (limit, more) {
         match listing.paging {
-            Paging::Forward => rows.truncate(limit),
-            Paging::Backward => drop(rows.drain(..rows.len() - limit)),
+            Paging::After => rows.truncate(limit),
+            Paging::Before => drop(rows.drain(..rows.len() - limit)),
         }
     }
     let fields = parameters.fields();
@@ -104,12 +107,12 @@ pub(crate) async fn list<R: Rules>(
         };
         let marked = listing.marker.is_some();
         let (has_next, has_previous) = match listing.paging {
-            Paging::Forward => (more, marked),
-            Paging::Backward => (marked, more),
+            Paging::After => (more, marked),
+            Paging::Before => (marked, more),
         };
         let links = Links {
-            next: has_next.then(|| link(rows.last(), Paging::Forward)).flatten(),
-            previous: has_previous.then(|| link(rows.first(), Paging::Backward)).flatten(),
+            next: has_next.then(|| link(rows.last(), Paging::After)).flatten(),
+            previous: has_previous.then(|| link(rows.first(), Paging::Before)).flatten(),
         };
         insert_links(declaration, links, &mut answer);
     }
@@ -125,19 +128,6 @@ fn insert_links(declaration: &Declaration, links: Links, answer: &mut Map<String
     if !links.is_empty() {
         answer.insert(format!("{}_links", declaration.collection), Value::Array(links));
     }
-}
-
-/// A page that starts after something unknown is 404, not an empty page that looks like the end.
-async fn marker_exists<R: Resource>(state: &ApiState, listing: &Listing) -> Result<(), Fault> {
-    let Some(marker) = &listing.marker else { return Ok(()) };
-    let mut conditions = listing.conditions.clone();
-    conditions.push(("id", SqlValue::from(marker.as_str())));
-    let by_id =
-        Listing { conditions, visible_to: listing.visible_to.clone(), ..Listing::default() };
-    if state.store.list(R::declaration(), &by_id).await?.is_empty() {
-        return Err(Refusal::not_found::<R>(marker).into());
-    }
-    Ok(())
 }
 
 /// Rows of these ids, in the order of the ids.

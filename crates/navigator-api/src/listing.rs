@@ -2,7 +2,7 @@
 
 use navigator_model::ProjectId;
 use navigator_resources::{Caller, Declaration, Refusal, SqlValue};
-use navigator_store::{Direction, Listing, Paging, Special};
+use navigator_store::{Direction, Listing, Paging};
 use percent_encoding::percent_decode_str;
 
 use crate::{fault::Fault, present::Fields};
@@ -47,15 +47,15 @@ impl Parameters {
 }
 
 /// The page that a request asks for.
-pub(crate) struct Page {
-    pub(crate) limit: Option<u32>,
-    pub(crate) marker: Option<String>,
-    pub(crate) reverse: Paging,
+struct Page {
+    limit: Option<u32>,
+    marker: Option<String>,
+    paging: Paging,
 }
 
 const CONTROL: &[&str] = &["fields", "limit", "marker", "page_reverse", "sort_key", "sort_dir"];
 
-pub(crate) fn page(parameters: &Parameters) -> Result<Page, Fault> {
+fn page(parameters: &Parameters) -> Result<Page, Fault> {
     let limit = match parameters.all("limit").last() {
         None => None,
         Some(text) => match text.parse::<i64>() {
@@ -68,12 +68,12 @@ pub(crate) fn page(parameters: &Parameters) -> Result<Page, Fault> {
             }
         },
     };
-    let reverse = match parameters.all("page_reverse").last() {
-        Some(text) if text.eq_ignore_ascii_case("true") || text == "1" => Paging::Backward,
-        _ => Paging::Forward,
+    let paging = match parameters.all("page_reverse").last() {
+        Some(text) if text.eq_ignore_ascii_case("true") || text == "1" => Paging::Before,
+        _ => Paging::After,
     };
     let marker = parameters.all("marker").last().filter(|m| !m.is_empty()).map(str::to_owned);
-    Ok(Page { limit, marker, reverse })
+    Ok(Page { limit, marker, paging })
 }
 
 /// The listing that parameters ask for, restricted to what the caller may see.
@@ -98,7 +98,7 @@ pub(crate) fn listing(
     let page = page(parameters)?;
     listing.limit = page.limit;
     listing.marker = page.marker;
-    listing.paging = page.reverse;
+    listing.paging = page.paging;
     Ok(listing)
 }
 
@@ -156,7 +156,7 @@ fn filter(
 ) -> Result<(), Fault> {
     if name == "changed_since" && declaration.attribute("updated_at").is_some() {
         let since = values.last().copied().unwrap_or_default();
-        listing.special.push(Special::ChangedSince(timestamp(since)?));
+        listing.changed_since = Some(timestamp(since)?);
         return Ok(());
     }
     if name == "fixed_ips" && declaration.name == "port" {
@@ -178,14 +178,15 @@ fn filter(
 fn fixed_ip(value: &str, listing: &mut Listing) -> Result<(), Fault> {
     let (key, wanted) = value.split_once('=').unwrap_or(("", value));
     let wanted = wanted.to_owned();
-    listing.special.push(match key {
-        "ip_address" => Special::IpAddress(wanted),
-        "subnet_id" => Special::SubnetId(wanted),
-        "ip_address_substr" => Special::IpAddressSubstring(wanted),
+    let alternatives = match key {
+        "ip_address" => &mut listing.fixed_ips.ip_address,
+        "subnet_id" => &mut listing.fixed_ips.subnet_id,
+        "ip_address_substr" => &mut listing.fixed_ips.ip_address_substr,
         _ => {
             return Err(Fault::bad_request(format!("Invalid filter for fixed_ips: '{value}'")));
         }
-    });
+    };
+    alternatives.push(wanted);
     Ok(())
 }
 
@@ -222,7 +223,7 @@ pub(crate) fn link(base: &str, path: &str, query: Option<&str>, marker: &str, pa
         .map(str::to_owned)
         .collect();
     kept.push(format!("marker={marker}"));
-    if paging == Paging::Backward {
+    if paging == Paging::Before {
         kept.push("page_reverse=True".to_owned());
     }
     format!("{base}{path}?{}", kept.join("&"))

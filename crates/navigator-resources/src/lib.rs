@@ -14,6 +14,8 @@ pub mod attribute;
 pub mod context;
 pub mod declaration;
 pub mod dhcp_scheduling;
+#[cfg(test)]
+pub(crate) mod fact_table;
 pub mod facts;
 pub mod forwarding;
 pub mod l3_scheduling;
@@ -25,6 +27,9 @@ pub mod row;
 pub mod rules;
 pub mod standard;
 pub mod writes;
+
+#[cfg(test)]
+mod world;
 
 pub use attribute::AttributeValue;
 pub use context::{Caller, Context, Settings};

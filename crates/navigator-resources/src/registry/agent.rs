@@ -124,3 +124,6 @@ impl Rules for Agent {
         Ok(writes)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

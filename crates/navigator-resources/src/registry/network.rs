@@ -46,7 +46,7 @@ pub struct Network {
     #[field(create, sort, default = Vec::new())]
     pub availability_zone_hints: Vec<String>,
     /// Zones of the agents that serve its DHCP.
-    #[field(computed = "(SELECT string_agg(DISTINCT a.availability_zone, ',') FROM ports p JOIN agents a ON a.host = p.host_id AND a.agent_type = 'DHCP agent' WHERE p.network_id = networks.id AND p.device_owner = 'network:dhcp')")]
+    #[field(computed = "(SELECT string_agg(z.zone, ',') FROM (SELECT DISTINCT a.availability_zone AS zone FROM ports p JOIN agents a ON a.host = p.host_id AND a.agent_type = 'DHCP agent' WHERE p.network_id = networks.id AND p.device_owner = 'network:dhcp') z)")]
     pub availability_zones: Vec<String>,
     #[field(name = "provider:network_type", create, filter, unset, input = Option<Text<32>>, admin(create, get))]
     pub network_type: NetworkType,
@@ -191,3 +191,6 @@ fn check_not_external(network: &Network, facts: &Facts) -> Result<(), Stop> {
     }
     Err(Refusal::ExternalNetworkInUse { net_id: network.id.to_string() }.into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -190,3 +190,6 @@ impl Rules for Port {
         removal::remove(current, facts)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,3 +167,6 @@ fn place_again(subnet: &Subnet, facts: &Facts, context: &Context<'_>) -> Result<
     }
     dhcp_scheduling::place_network(&network, &subnets, facts, context)
 }
+
+#[cfg(test)]
+mod tests;

@@ -199,7 +199,7 @@ fn without_conflict(forwarding: &GatewayPortForwarding, facts: &Facts) -> Result
 }
 
 /// Takes both sides: the database lets nobody else have any of these ports.
-fn claim(forwarding: &GatewayPortForwarding, writes: &mut Writes) {
+pub(super) fn claim(forwarding: &GatewayPortForwarding, writes: &mut Writes) {
     let GatewayPortForwarding { router_id, protocol, .. } = *forwarding;
     let Sockets { external, internal } = forwarding.sockets();
     let owner = forwarding.key().to_string();

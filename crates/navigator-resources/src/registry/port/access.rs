@@ -3,7 +3,7 @@
 
 use navigator_model::RouterId;
 
-use super::{DHCP_OWNER, FLOATING_IP_OWNER, Port, PortCreate, PortUpdate, ROUTER_OWNERS};
+use super::{FLOATING_IP_OWNER, Port, PortCreate, PortUpdate, ROUTER_OWNERS};
 use crate::{Caller, Context, Facts, Network, Refusal, Router, Stop};
 
 fn forbidden(action: &str) -> Stop {
@@ -121,8 +121,7 @@ fn is_network_device(device_owner: &str) -> bool {
 /// Ports of routers and floating IPs are made by those: made here, they would pass by every rule
 /// about which networks a router may join.
 fn check_device_owner(device_owner: &str) -> Result<(), Refusal> {
-    if !ROUTER_OWNERS.contains(&device_owner) && ![FLOATING_IP_OWNER, DHCP_OWNER].contains(&device_owner)
-    {
+    if !ROUTER_OWNERS.contains(&device_owner) && device_owner != FLOATING_IP_OWNER {
         return Ok(());
     }
     Err(Refusal::BadRequest {

@@ -355,6 +355,3 @@ pub fn eui64(subnet: &Subnet, mac_address: MacAddress) -> IpAddr {
         v4 @ IpAddr::V4(_) => v4,
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,229 @@
+//! What holds for every resource of the registry, so that a new one cannot be forgotten.
+
+use axum::body::Body;
+use navigator_resources::{Declaration, OnCreate, Rules, Visitor, visit_all};
+use serde_json::{Value, json};
+
+use crate::cloud::{Cloud, Site, request, text};
+
+struct Declarations(Vec<&'static Declaration>);
+
+impl Visitor for Declarations {
+    fn visit<R: Rules>(&mut self) {
+        self.0.push(R::declaration());
+    }
+}
+
+fn declarations() -> Vec<&'static Declaration> {
+    let mut declarations = Declarations(Vec::new());
+    visit_all(&mut declarations);
+    assert!(declarations.0.len() >= 8);
+    declarations.0
+}
+
+/// Whether a POST makes one at all.
+fn is_created(declaration: &Declaration) -> bool {
+    declaration.attributes.iter().any(|a| !matches!(a.on_create, OnCreate::Refused))
+}
+
+struct Surface {
+    cloud: Cloud,
+    site: Site,
+    floating_ip: Value,
+}
+
+impl Surface {
+    async fn new() -> Self {
+        let cloud = Cloud::new().await;
+        cloud.agents_appear().await;
+        let site = cloud.site().await;
+        let floating_ip = cloud
+            .create("alice", "floatingips", "floatingip", json!({
+                "floating_network_id": site.external["id"]}))
+            .await;
+        Self { cloud, site, floating_ip }
+    }
+
+    fn path(&self, declaration: &Declaration) -> String {
+        match &declaration.parent {
+            None => format!("/v2.0/{}", declaration.collection),
+            Some(parent) => {
+                let parent = (parent.declaration)();
+                let id = match parent.name {
+                    "router" => text(&self.site.router["id"]),
+                    "floatingip" => text(&self.floating_ip["id"]),
+                    other => panic!("no {other} in the fixture: add one"),
+                };
+                format!("/v2.0/{}/{id}/{}", parent.collection, declaration.collection)
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_credentials_every_route_answers_401_in_keystones_form() {
+    let surface = Surface::new().await;
+    for declaration in declarations() {
+        let path = surface.path(declaration);
+        for (method, path) in [
+            ("GET", path.clone()),
+            ("POST", path.clone()),
+            ("GET", format!("{path}/x")),
+            ("PUT", format!("{path}/x")),
+            ("DELETE", format!("{path}/x")),
+        ] {
+            let answer = surface.cloud.raw("nobody", method, &path, b"{}".to_vec()).await;
+            assert_eq!((answer.status, &answer.body["error"]["code"]), (401, &json!(401)), "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_id_is_404_with_the_class_in_the_type() {
+    let surface = Surface::new().await;
+    for declaration in declarations() {
+        let path = surface.path(declaration);
+        for id in ["00000000-0000-0000-0000-00000000dead", "not-an-id", "%00", "%F0%9F%92%A9"] {
+            for (method, body) in [
+                ("GET", String::new()),
+                ("PUT", json!({ declaration.name: {} }).to_string()),
+                ("DELETE", String::new()),
+            ] {
+                let answer = surface
+                    .cloud
+                    .raw("alice", method, &format!("{path}/{id}"), body.into_bytes())
+                    .await;
+                answer.refused(404, &format!("{}NotFound", declaration.class));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_wrong_body_is_400_with_neutrons_text() {
+    let surface = Surface::new().await;
+    for declaration in declarations().into_iter().filter(|d| is_created(d)) {
+        let path = surface.path(declaration);
+        let name = declaration.name;
+        let wrong_key = format!("Unable to find '{name}' in request body");
+        let deep = format!("{}{}", "[".repeat(2000), "]".repeat(2000));
+        for (body, message) in [
+            (String::new(), "Resource body required"),
+            ("{".to_owned(), "Body contains invalid data"),
+            ("[]".to_owned(), "Body contains invalid data"),
+            (deep, "Body contains invalid data"),
+            ("{}".to_owned(), &*wrong_key),
+            (json!({ name: [] }).to_string(), "Body contains invalid data"),
+            (json!({ declaration.collection: {} }).to_string(), "Body contains invalid data"),
+            (json!({ declaration.collection: [] }).to_string(), "Resources required"),
+            (json!({ name: {"no_such": 1} }).to_string(), "Unrecognized attribute(s) 'no_such'"),
+        ] {
+            let answer = surface.cloud.raw("alice", "POST", &path, body.into_bytes()).await;
+            answer.refused(400, "HTTPBadRequest");
+            assert_eq!(answer.message(), message, "POST {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_value_of_the_wrong_kind_is_400_and_names_the_attribute() {
+    let surface = Surface::new().await;
+    for declaration in declarations() {
+        let path = surface.path(declaration);
+        for attribute in declaration.all().filter(|a| !a.internal) {
+            for value in [json!({"a": {"b": 1}}), json!([1, {"x": []}]), json!("\u{0}"), json!(1e300)] {
+                if (attribute.check)(&value).is_ok() {
+                    continue;
+                }
+                let body = json!({ declaration.name: { attribute.name: value } });
+                let answer = surface.cloud.post("admin", &path, &body).await;
+                assert!(
+                    (400..500).contains(&answer.status),
+                    "POST {path} {body}: {} {}",
+                    answer.status,
+                    answer.body
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_declared_filter_and_sort_key_works_and_no_other_does() {
+    let surface = Surface::new().await;
+    for declaration in declarations() {
+        let path = surface.path(declaration);
+        for attribute in declaration.all().filter(|a| !a.internal) {
+            for value in ["", "x", "1", "true", "%27%3B--", "00000000-0000-0000-0000-000000000000"] {
+                let answer =
+                    surface.cloud.get("admin", &format!("{path}?{}={value}", attribute.name)).await;
+                let special = attribute.name == "fixed_ips";
+                let expected = if attribute.filter { 200 } else { 400 };
+                assert!(answer.status == expected || special, "{path} {} {}", attribute.name, answer.body);
+            }
+            let by = format!("{path}?sort_key={}&sort_dir=desc", attribute.name);
+            let expected = if attribute.sort { 200 } else { 400 };
+            assert_eq!(surface.cloud.get("admin", &by).await.status, expected, "{by}");
+        }
+        surface.cloud.get("admin", &format!("{path}?no_such=1")).await.refused(400, "HTTPBadRequest");
+        surface
+            .cloud
+            .get("admin", &format!("{path}?sort_key=no_such&sort_dir=asc"))
+            .await
+            .refused(400, "HTTPBadRequest");
+    }
+}
+
+#[tokio::test]
+async fn absurd_limits_and_markers_are_refused_or_harmless() {
+    let surface = Surface::new().await;
+    for declaration in declarations() {
+        let path = surface.path(declaration);
+        for (query, status) in [
+            ("limit=-1", 400),
+            ("limit=x", 400),
+            ("limit=1.5", 400),
+            ("limit=0", 200),
+            ("limit=1000000000000", 200),
+            ("limit=1&marker=nothing", 404),
+            ("sort_key=id&sort_key=id&sort_dir=asc", 400),
+            ("sort_key=id&sort_dir=up", 400),
+            ("fields=no_such", 200),
+            ("tenant_id=a&project_id=b", 400),
+        ] {
+            let answer = surface.cloud.get("admin", &format!("{path}?{query}")).await;
+            assert_eq!(answer.status, status, "{path}?{query}: {}", answer.body);
+        }
+        let many = "fields=id&".repeat(3000);
+        let answer = surface.cloud.get("admin", &format!("{path}?{many}")).await;
+        assert!([400, 414].contains(&answer.status));
+    }
+}
+
+#[tokio::test]
+async fn a_put_of_a_read_only_attribute_is_400() {
+    let surface = Surface::new().await;
+    let network = format!("/v2.0/networks/{}", text(&surface.site.network["id"]));
+    for attribute in ["id", "status", "subnets", "project_id", "tenant_id", "created_at"] {
+        let body = json!({"network": { attribute: "x" }});
+        let answer = surface.cloud.put("alice", &network, &body).await;
+        answer.refused(400, "HTTPBadRequest");
+        assert!(answer.message().starts_with("Cannot update read-only attribute"), "{}", answer.message());
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_url_is_404_and_a_wrong_method_405() {
+    let surface = Surface::new().await;
+    let cloud = &surface.cloud;
+    cloud.get("alice", "/v2.0/no_such").await.refused(404, "HTTPNotFound");
+    cloud.get("alice", "/v3").await.refused(404, "HTTPNotFound");
+    assert_eq!(cloud.raw("alice", "PATCH", "/v2.0/networks", Vec::new()).await.status, 405);
+    assert_eq!(cloud.raw("alice", "PUT", "/v2.0/networks", Vec::new()).await.status, 405);
+    let versions = cloud.send(request("nobody", "GET", "/").body(Body::empty()).unwrap()).await;
+    assert_eq!(
+        versions.body["versions"][0],
+        json!({"id": "v2.0", "status": "CURRENT",
+               "links": [{"href": "http://api.example:9696/v2.0/", "rel": "self"}]})
+    );
+}

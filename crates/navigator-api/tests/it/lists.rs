@@ -1,0 +1,97 @@
+//! Lists: pages and their links, order, filters, fields.
+
+use serde_json::{Value, json};
+
+use crate::cloud::{Cloud, text};
+
+async fn networks(count: usize) -> Cloud {
+    let cloud = Cloud::new().await;
+    let items: Vec<_> =
+        (0..count).map(|n| json!({"name": format!("n{n:02}"), "mtu": 1300 + n % 3})).collect();
+    cloud.post("alice", "/v2.0/networks", &json!({"networks": items})).await.expect(201);
+    cloud
+}
+
+fn names(body: &Value) -> Vec<String> {
+    body["networks"].as_array().unwrap().iter().map(|n| text(&n["name"]).to_owned()).collect()
+}
+
+fn link(body: &Value, rel: &str) -> Option<String> {
+    body["networks_links"]
+        .as_array()?
+        .iter()
+        .find(|link| link["rel"] == rel)
+        .map(|link| text(&link["href"]).trim_start_matches("http://api.example:9696").to_owned())
+}
+
+#[tokio::test]
+async fn following_the_links_shows_every_object_once_in_both_directions() {
+    let cloud = networks(10).await;
+    for query in ["sort_key=name&sort_dir=asc", "sort_key=mtu&sort_dir=desc", ""] {
+        let all = names(&cloud.get("alice", &format!("/v2.0/networks?{query}")).await.expect(200));
+        assert_eq!(all.len(), 10);
+        let mut seen = Vec::new();
+        let mut page = cloud.get("alice", &format!("/v2.0/networks?limit=3&{query}")).await.expect(200);
+        assert_eq!(link(&page, "previous"), None);
+        loop {
+            seen.extend(names(&page));
+            let Some(next) = link(&page, "next") else { break };
+            page = cloud.get("alice", &next).await.expect(200);
+        }
+        assert_eq!(seen, all, "forward, {query}");
+        let mut backward = names(&page);
+        while let Some(previous) = link(&page, "previous") {
+            page = cloud.get("alice", &previous).await.expect(200);
+            backward.splice(0..0, names(&page));
+        }
+        assert_eq!(backward, all, "backward, {query}");
+    }
+}
+
+#[tokio::test]
+async fn values_of_one_filter_are_alternatives_and_filters_narrow_each_other() {
+    let cloud = networks(6).await;
+    let get = async |query: &str| {
+        let mut found =
+            names(&cloud.get("alice", &format!("/v2.0/networks?{query}")).await.expect(200));
+        found.sort();
+        found
+    };
+    assert_eq!(get("name=n01&name=n02&name=nothing").await, ["n01", "n02"]);
+    assert_eq!(get("name=n01&name=n02&mtu=1301").await, ["n01"]);
+    assert_eq!(get("mtu=1300").await, ["n00", "n03"]);
+    assert!(get("mtu=many").await.is_empty());
+    assert_eq!(get("admin_state_up=True").await.len(), 6);
+    assert!(get("admin_state_up=false").await.is_empty());
+    assert!(get("description=x").await.is_empty());
+    assert_eq!(get("description=").await.len(), 6);
+    assert_eq!(get("changed_since=2001-01-01T00:00:00").await.len(), 6);
+    assert!(get("changed_since=2901-01-01T00:00:00Z").await.is_empty());
+}
+
+#[tokio::test]
+async fn fields_narrow_what_is_shown() {
+    let cloud = networks(1).await;
+    let body = cloud.get("alice", "/v2.0/networks?fields=id&fields=name&fields=x").await.expect(200);
+    let keys: Vec<_> = body["networks"][0].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(keys, ["id", "name"]);
+}
+
+#[tokio::test]
+async fn ports_are_found_by_address_subnet_and_part_of_an_address() {
+    let cloud = Cloud::new().await;
+    let site = cloud.site().await;
+    let address = text(&site.port["fixed_ips"][0]["ip_address"]).to_owned();
+    let subnet = text(&site.subnet["id"]).to_owned();
+    let count = async |query: String| {
+        cloud.get("alice", &format!("/v2.0/ports?{query}")).await.expect(200)["ports"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    assert_eq!(count(format!("fixed_ips=ip_address%3D{address}")).await, 1);
+    assert_eq!(count(format!("fixed_ips=ip_address={address}&fixed_ips=subnet_id={subnet}")).await, 1);
+    assert!(count(format!("fixed_ips=subnet_id%3D{subnet}")).await >= 2);
+    assert!(count("fixed_ips=ip_address_substr%3D10.0.0".to_owned()).await >= 2);
+    assert_eq!(count("fixed_ips=ip_address%3D10.9.9.9".to_owned()).await, 0);
+}

@@ -1,0 +1,312 @@
+//! For tests: a table of facts that decisions run against and that their writes change. It knows
+//! nothing of SQL: columns that the database computes are computed here from the same rows.
+
+mod site;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    net::IpAddr,
+};
+
+pub(crate) use site::{Site, TENANT, network, subnet};
+
+use navigator_model::{AgentId, ObjectKey, ProjectId, Scope};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::{
+    Caller, Context, Facts, Input, Query, Refusal, Resource, Row, Rules, Select, Settings,
+    SqlValue, Stop, Write, Writes,
+    attribute::Dict,
+    facts::{AddressChoice, Fact, SegmentChoice},
+    registry::{agent::Agent, gateway_port_forwarding::GatewayPortForwarding},
+};
+
+pub(crate) const NOW: &str = "2026-01-02T03:04:05Z";
+
+/// The administrator, and members of two projects.
+pub(crate) fn admin() -> Caller {
+    Caller { project_id: ProjectId::from("admin"), user_id: "root".to_owned(), is_admin: true }
+}
+
+pub(crate) fn member(project: &str) -> Caller {
+    Caller { project_id: ProjectId::from(project), user_id: "user".to_owned(), is_admin: false }
+}
+
+#[derive(Default)]
+pub(crate) struct World {
+    rows: BTreeMap<&'static str, BTreeMap<String, Row>>,
+    addresses: BTreeMap<(String, IpAddr), String>,
+    claims: BTreeMap<(String, u8, u16), String>,
+    /// What the last decision touched.
+    pub(crate) touched: BTreeSet<(Scope, ObjectKey)>,
+    /// How many rows the last decision wrote.
+    pub(crate) written: usize,
+    pub(crate) settings: Settings,
+    seeds: u128,
+}
+
+impl World {
+    /// An agent of this type that was heard of just now.
+    pub(crate) fn agent(&mut self, agent_type: &str, binary: &str, host: &str) {
+        self.seeds += 1;
+        let agent = Agent {
+            id: AgentId(Uuid::from_u128(self.seeds)),
+            agent_type: agent_type.to_owned(),
+            binary: binary.to_owned(),
+            topic: "topic".to_owned(),
+            host: host.into(),
+            availability_zone: None,
+            admin_state_up: true,
+            configurations: Dict::default(),
+            created_at: NOW.to_owned(),
+            started_at: NOW.to_owned(),
+            heartbeat_timestamp: NOW.to_owned(),
+            description: None,
+        };
+        self.put("agents", &agent.id(), agent.to_row());
+    }
+
+    fn put(&mut self, table: &'static str, id: &str, row: Row) {
+        self.rows.entry(table).or_default().insert(id.to_owned(), row);
+    }
+
+    pub(crate) fn create<R: Rules>(
+        &mut self,
+        caller: &Caller,
+        parent: Option<String>,
+        body: Value,
+    ) -> Result<R, Refusal> {
+        let mut body = map(body);
+        body.entry("project_id").or_insert_with(|| caller.project_id.0.clone().into());
+        let input = input::<R::Create>(&body)?;
+        self.decide(caller, |facts, context| R::create(&input, parent.as_deref(), facts, context))
+    }
+
+    pub(crate) fn update<R: Rules>(
+        &mut self,
+        caller: &Caller,
+        id: impl ToString,
+        body: Value,
+    ) -> Result<R, Refusal> {
+        let update = input::<R::Update>(&map(body))?;
+        let current: R = self.get(id);
+        self.decide(caller, |facts, context| R::update(&current, &update, facts, context))
+    }
+
+    pub(crate) fn delete<R: Rules>(
+        &mut self,
+        caller: &Caller,
+        id: impl ToString,
+    ) -> Result<(), Refusal> {
+        let current: R = self.get(id);
+        self.decide(caller, |facts, context| Ok(((), R::delete(&current, facts, context)?)))
+    }
+
+    pub(crate) fn action<R: Rules>(
+        &mut self,
+        caller: &Caller,
+        id: impl ToString,
+        name: &str,
+        body: Value,
+    ) -> Result<Value, Refusal> {
+        let current: R = self.get(id);
+        let action = R::actions().iter().find(|action| action.name == name).unwrap();
+        let body = map(body);
+        self.decide(caller, |facts, context| (action.run)(&current, &body, facts, context))
+    }
+
+    /// The row as it is now, with what the database computes.
+    pub(crate) fn get<R: Resource>(&self, id: impl ToString) -> R {
+        self.all::<R>(Select::eq("id", id.to_string())).pop().expect("the row is there")
+    }
+
+    pub(crate) fn all<R: Resource>(&self, select: Select) -> Vec<R> {
+        let rows = self.load(R::declaration().table, &select);
+        rows.iter().map(|row| R::from_row(row).unwrap()).collect()
+    }
+
+    /// Runs a decision until it ends and applies what it writes, or nothing.
+    pub(crate) fn decide<T>(
+        &mut self,
+        caller: &Caller,
+        mut decide: impl FnMut(&Facts, &Context<'_>) -> Result<(T, Writes), Stop>,
+    ) -> Result<T, Refusal> {
+        self.seeds += 1;
+        let settings = self.settings.clone();
+        let seed = Uuid::from_u128(self.seeds);
+        let context = Context { caller, settings: &settings, now: NOW, seed };
+        let mut facts = Facts::default();
+        let mut taken = HashSet::new();
+        loop {
+            match decide(&facts, &context) {
+                Ok((value, writes)) => {
+                    self.apply(writes)?;
+                    return Ok(value);
+                }
+                Err(Stop::Need(query)) => {
+                    let fact = self.answer(&query, &mut taken);
+                    facts.insert(query, fact);
+                }
+                Err(Stop::Refuse(refusal)) => {
+                    self.addresses.retain(|key, _| !taken.contains(key));
+                    return Err(refusal);
+                }
+                Err(Stop::Corrupt(error)) => panic!("{error}"),
+            }
+        }
+    }
+
+    fn answer(&mut self, query: &Query, taken: &mut HashSet<(String, IpAddr)>) -> Fact {
+        match query {
+            Query::Rows { table, select } => Fact::Rows(self.load(table, select)),
+            Query::AllocateAddress { subnet_id, port_id, choice, .. } => {
+                let subnet_id = subnet_id.to_string();
+                let free = |a: &IpAddr| !self.addresses.contains_key(&(subnet_id.clone(), *a));
+                let address = match choice {
+                    AddressChoice::Exact(address) => Some(*address).filter(free),
+                    AddressChoice::Any(ranges) => {
+                        ranges.iter().flat_map(|(first, last)| between(*first, *last)).find(free)
+                    }
+                };
+                if let Some(address) = address {
+                    self.addresses.insert((subnet_id.clone(), address), port_id.to_string());
+                    taken.insert((subnet_id, address));
+                }
+                Fact::Address(address)
+            }
+            Query::AllocateSegment { choice, .. } => Fact::Segment(Some(match choice {
+                SegmentChoice::Exact(id) => *id,
+                SegmentChoice::Any { first, .. } => *first,
+            })),
+        }
+    }
+
+    fn load(&self, table: &str, select: &Select) -> Vec<Row> {
+        let rows = self.rows.get(table).into_iter().flat_map(BTreeMap::values);
+        let matching = rows.filter(|row| {
+            select.conditions.iter().all(|(column, values)| values.contains(row.get(column)))
+        });
+        matching.map(|row| self.computed(table, row.clone())).collect()
+    }
+
+    /// Adds the columns that the database computes and that rules depend on.
+    fn computed(&self, table: &str, mut row: Row) -> Row {
+        let id = row.text("id").to_owned();
+        let cell = |table: &str, id: &SqlValue, column: &str| -> SqlValue {
+            let SqlValue::Text(id) = id else { return SqlValue::Null };
+            let found = self.rows.get(table).and_then(|rows| rows.get(id));
+            found.map_or(SqlValue::Null, |row| row.get(column).clone())
+        };
+        match table {
+            "routers" => {
+                let rows = self.load_raw("gateway_port_forwardings", "router_id", &id);
+                row.0.insert("forwards", SqlValue::Int(i64::from(!rows.is_empty())));
+                let gateway = cell("ports", row.get("gw_port_id"), "fixed_ips");
+                row.0.insert("gateway_fixed_ips", gateway);
+            }
+            "gateway_port_forwardings" => {
+                let port = cell("routers", row.get("router_id"), "gw_port_id");
+                row.0.insert("gw_ip_address", cell("ports", &port, "fixed_ips"));
+            }
+            "floatingips" => {
+                let items = self.load_raw("port_forwardings", "floatingip_id", &id);
+                let columns = [
+                    "id",
+                    "protocol",
+                    "internal_ip_address",
+                    "internal_port_id",
+                    "external_port_range",
+                    "internal_port_range",
+                ];
+                let words = |row: &Row| columns.map(|column| row.text(column).to_owned()).join(" ");
+                let items: Vec<String> = items.iter().map(words).collect();
+                row.0.insert("port_forwardings", items.join(",").into());
+            }
+            _ => {}
+        }
+        row
+    }
+
+    fn load_raw(&self, table: &str, column: &str, value: &str) -> Vec<Row> {
+        let rows = self.rows.get(table).into_iter().flat_map(BTreeMap::values);
+        rows.filter(|row| row.text(column) == value).cloned().collect()
+    }
+
+    fn apply(&mut self, writes: Writes) -> Result<(), Refusal> {
+        let before = (self.rows.clone(), self.addresses.clone(), self.claims.clone());
+        self.touched.clear();
+        self.written = 0;
+        for write in writes.0 {
+            if let Err(refusal) = self.write(write) {
+                (self.rows, self.addresses, self.claims) = before;
+                return Err(refusal);
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, write: Write) -> Result<(), Refusal> {
+        self.written += 1;
+        match write {
+            Write::Insert { declaration, row, .. } => {
+                let id = row.text("id").to_owned();
+                self.put(declaration.table, &id, row);
+            }
+            Write::Update { declaration, id, row } => {
+                let known = self.rows.entry(declaration.table).or_default();
+                assert!(known.contains_key(&id), "{} {id} is updated but gone", declaration.name);
+                known.insert(id, row);
+            }
+            Write::Delete { declaration, id } => {
+                let known = self.rows.entry(declaration.table).or_default();
+                assert!(known.remove(&id).is_some(), "{} {id} is deleted twice", declaration.name);
+            }
+            Write::Bump { declaration, id } => {
+                assert!(self.rows.entry(declaration.table).or_default().contains_key(&id));
+            }
+            Write::ReleaseAddress { port_id, address } => {
+                let holder = port_id.to_string();
+                self.addresses.retain(|(_, held), by| {
+                    *by != holder || address.is_some_and(|address| address != *held)
+                });
+            }
+            Write::ClaimPorts { holder, protocol, ports, owner, conflict } => {
+                for port in ports.ports() {
+                    let key = (holder.clone(), protocol.number(), port);
+                    if self.claims.insert(key, owner.clone()).is_some() {
+                        return Err(conflict);
+                    }
+                }
+            }
+            Write::ReleasePorts { owner } => self.claims.retain(|_, by| *by != owner),
+            Write::Touch { scope, object } => drop(self.touched.insert((scope, object))),
+            Write::ReleaseSegments { .. } | Write::TouchHosts => {}
+        }
+        Ok(())
+    }
+
+    pub(crate) fn forwards(&self) -> Vec<GatewayPortForwarding> {
+        self.all(Select::all())
+    }
+}
+
+fn between(first: IpAddr, last: IpAddr) -> Box<dyn Iterator<Item = IpAddr>> {
+    match (first, last) {
+        (IpAddr::V4(first), IpAddr::V4(last)) => {
+            Box::new((u32::from(first)..=u32::from(last)).map(|n| IpAddr::V4(n.into())))
+        }
+        (IpAddr::V6(first), IpAddr::V6(last)) => {
+            Box::new((u128::from(first)..=u128::from(last)).map(|n| IpAddr::V6(n.into())))
+        }
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+fn map(body: Value) -> Map<String, Value> {
+    body.as_object().cloned().unwrap_or_default()
+}
+
+fn input<T: Input>(body: &Map<String, Value>) -> Result<T, Refusal> {
+    T::from_json(body).map_err(|(name, reason)| Refusal::invalid(name, reason))
+}

@@ -1,0 +1,19 @@
+//! `navigator all-in-one`: server and agent in one process, wake-ups in process.
+
+use std::sync::Arc;
+
+use navigator_api::LocalControlPlane;
+
+use crate::{agent, config::Config, server, shutdown};
+
+pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
+    let shutdown = shutdown::requested()?;
+    let state = server::state(&config).await?;
+    let plane = LocalControlPlane::from(&state);
+    let agent = agent::on_this_host(&config.agent, Arc::new(plane))?;
+    tokio::try_join!(
+        server::serve(&config, state, shutdown.clone()),
+        agent::converge(agent, shutdown),
+    )?;
+    Ok(())
+}
