@@ -51,7 +51,7 @@ fn enabled(snapshot: &Snapshot, router: &Router) -> (DesiredNamespace, Vec<Probl
         problems.extend(elements.put(*key, object, element::Place::of(router)));
     }
     problems.extend(elements.conflicts());
-    namespace.nft = Some(nft_state(router, elements.sets().clone()));
+    namespace.nft = Some(nft_state(router, elements.into_sets()));
     (namespace, problems)
 }
 

@@ -44,6 +44,10 @@ pub(super) struct Elements {
 }
 
 impl Elements {
+    pub(super) fn into_sets(self) -> BTreeMap<String, DesiredElements> {
+        self.sets
+    }
+
     pub(super) fn sets(&self) -> &BTreeMap<String, DesiredElements> {
         &self.sets
     }
