@@ -278,6 +278,22 @@ fn other_tables_are_left_alone() {
 }
 
 #[test]
+fn iptables_rules_beside_ours_do_not_show() {
+    alone(|| {
+        run("iptables-nft -A INPUT -p tcp -m comment --comment navigator -m conntrack \
+             --ctstate NEW -j ACCEPT");
+        run("iptables-nft -t nat -A POSTROUTING -o eth0 -j MASQUERADE");
+        let before = run("iptables-nft-save");
+        let mut nft = router();
+        assert_eq!(observe(&mut nft).skeleton, ROUTER);
+        nft.replace_skeleton(ROUTER, true, &forwards(1..3)).unwrap();
+        nft.delete_table().unwrap();
+        let rules = |save: &str| save.lines().filter(|line| line.starts_with('-')).count();
+        assert_eq!(rules(&run("iptables-nft-save")), rules(&before));
+    });
+}
+
+#[test]
 fn a_refused_skeleton_changes_nothing_and_says_why() {
     alone(|| {
         let mut nft = router();

@@ -220,15 +220,8 @@ impl<'a> Builder<'a> {
             Packing::Dense => indices.len().min(LIST_BYTES / 100),
         };
         let (now, rest) = indices.split_at(fits);
-        let (number, create) = match operation {
-            Operation::Remove => (kernel::DELETE_ELEMENTS, 0),
-            Operation::Add => (kernel::NEW_ELEMENTS, NLM_F_CREATE),
-        };
         let acknowledge = if last && rest.is_empty() { NLM_F_ACK } else { 0 };
-        let sequence = self.channel.next_sequence();
-        self.writer.begin(message(number, NLM_F_REQUEST | create | acknowledge, sequence));
-        self.writer.text(kernel::LIST_TABLE, TABLE);
-        self.writer.text(kernel::LIST_SET, set);
+        let sequence = self.begin(operation, set, acknowledge);
         let list = self.writer.nest(kernel::LIST_ELEMENTS);
         let mut elements = Vec::with_capacity(now.len());
         for &n in now {
@@ -244,6 +237,18 @@ impl<'a> Builder<'a> {
         self.writer.end();
         self.sent.push(Sent { sequence, operation, elements });
         rest
+    }
+
+    fn begin(&mut self, operation: Operation, set: &str, acknowledge: u16) -> u32 {
+        let (number, create) = match operation {
+            Operation::Remove => (kernel::DELETE_ELEMENTS, 0),
+            Operation::Add => (kernel::NEW_ELEMENTS, NLM_F_CREATE),
+        };
+        let sequence = self.channel.next_sequence();
+        self.writer.begin(message(number, NLM_F_REQUEST | create | acknowledge, sequence));
+        self.writer.text(kernel::LIST_TABLE, TABLE);
+        self.writer.text(kernel::LIST_SET, set);
+        sequence
     }
 
     fn element(&mut self, key: &Tuple, element: &Element) {

@@ -179,7 +179,8 @@ mod tests {
     #[test]
     fn our_table_is_cut_out_of_a_ruleset() {
         let other = "table ip other {\n\tchain navigator {\n\t}\n}\n";
-        for ruleset in [format!("{other}{TEXT}{other}"), format!("{TEXT}{other}"), TEXT.to_owned()] {
+        for ruleset in [format!("{other}{TEXT}{other}"), format!("{TEXT}{other}"), TEXT.to_owned()]
+        {
             assert_eq!(table(&ruleset), TEXT);
         }
         assert_eq!(table(other), "");
