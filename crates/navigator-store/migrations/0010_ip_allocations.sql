@@ -1,9 +1,9 @@
 -- Which address of a subnet belongs to which port. The key refuses duplicates; the references
--- refuse to drop a subnet or a port in use, also when two servers race. The port is inserted after
--- its addresses were taken, so that its reference is checked at commit.
+-- refuse to drop a subnet or a port in use, also when two servers race. Both are inserted after
+-- addresses of theirs were taken, so that the references are checked at commit.
 
 CREATE TABLE ip_allocations (
-    subnet_id TEXT NOT NULL REFERENCES subnets (id),
+    subnet_id TEXT NOT NULL REFERENCES subnets (id) DEFERRABLE INITIALLY DEFERRED,
     ip_address TEXT NOT NULL,
     network_id TEXT NOT NULL,
     port_id TEXT NOT NULL REFERENCES ports (id) DEFERRABLE INITIALLY DEFERRED,
