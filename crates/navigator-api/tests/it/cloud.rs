@@ -70,6 +70,8 @@ impl Cloud {
     }
 
     pub(crate) async fn with(settings: Settings) -> Self {
+        // What the server logs is shown when a test fails.
+        let _ = tracing_subscriber::fmt().with_test_writer().with_max_level(tracing::Level::WARN).try_init();
         let store = Store::connect("sqlite::memory:").await.unwrap();
         store.migrate().await.unwrap();
         let state = ApiState {
