@@ -83,6 +83,7 @@ impl Namespaces {
         let (out, err) = (open().map_err(context())?, open().map_err(context())?);
         // setsid's child is orphaned at once, so the host's first process adopts and reaps it.
         let mut command = self.command("setsid");
+        command.env("NO_COLOR", "1");
         command.arg("--fork").args(argv).stdin(Stdio::null()).stdout(out).stderr(err);
         output(&mut command, &[&["setsid", "--fork"], argv].concat()).map(drop)
     }

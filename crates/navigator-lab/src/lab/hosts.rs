@@ -4,7 +4,7 @@ use std::{
     fs,
     net::Ipv4Addr,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use navigator_model::{MacAddress, PortId};
@@ -22,6 +22,7 @@ use crate::{Bridge, Host, Instance, LabError, Lifetime, Namespaces, http};
 const SWITCH: &str = "switch";
 const DHCP_LIMIT_S: u32 = 15;
 const START_LIMIT: Duration = Duration::from_secs(20);
+const START_SLICE: Duration = Duration::from_millis(300);
 
 /// The mode in which the lab runs the binary; also how its process is found again.
 const MODE: &str = "all-in-one";
@@ -84,31 +85,47 @@ impl Lab {
     /// Starts Navigator in the node and waits for its API; how long that took.
     pub fn start_navigator(&self, binary: &Path) -> Result<Duration, LabError> {
         let node = self.host(NODE_HOST)?;
-        let state = self.dir.join("navigator");
+        // In the node's own directory: of what is below /run, a host sees only that.
+        let state = self.dir.join(NODE_HOST).join("navigator");
         fs::create_dir_all(&state).map_err(LabError::io("make Navigator's directory"))?;
         let file = state.join("navigator.toml");
         fs::write(&file, configuration::text(NODE_HOST, &state))
             .map_err(LabError::io(format!("write {}", file.display())))?;
         let (binary, file) = (binary.to_string_lossy(), file.to_string_lossy());
         node.daemon(&[&binary, MODE, "--config", &file], &self.log_path())?;
-        http::wait_until_answered(&node, API, "/", START_LIMIT).map_err(|error| {
+        self.wait_for_api(&node).map_err(|error| {
             let log = fs::read_to_string(self.log_path()).unwrap_or_default();
             LabError::Mismatch(format!("{error}\n{}", last_lines(&log, 20)))
         })
     }
 
+    /// Waits for an answer as long as the process is there to give one.
+    fn wait_for_api(&self, node: &Namespaces) -> Result<Duration, LabError> {
+        let start = Instant::now();
+        loop {
+            let answer = http::wait_until_answered(node, API, "/", START_SLICE);
+            let ended = self.navigator_pids()?.is_empty();
+            match answer {
+                Ok(_) => return Ok(start.elapsed()),
+                Err(_) if ended => return Err(LabError::Mismatch("navigator ended".to_owned())),
+                Err(error) if start.elapsed() > START_LIMIT => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn navigator_pids(&self) -> Result<Vec<u32>, LabError> {
+        let running = self.host(NODE_HOST)?.processes()?.into_iter();
+        Ok(running.filter(|(_, argv)| is_navigator(argv)).map(|(pid, _)| pid).collect())
+    }
+
     /// As `kill -9`, and waits until it is gone.
     pub fn kill_navigator(&self) -> Result<(), LabError> {
-        let node = self.host(NODE_HOST)?;
-        let pids = || -> Result<Vec<u32>, LabError> {
-            let running = node.processes()?.into_iter();
-            Ok(running.filter(|(_, argv)| is_navigator(argv)).map(|(pid, _)| pid).collect())
-        };
-        for pid in pids()? {
+        for pid in self.navigator_pids()? {
             kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL)
                 .map_err(LabError::errno("kill navigator"))?;
         }
-        while !pids()?.is_empty() {
+        while !self.navigator_pids()?.is_empty() {
             std::thread::sleep(Duration::from_millis(2));
         }
         Ok(())
