@@ -1,6 +1,9 @@
 //! On which network node a router runs: its preferred one if that is alive, else where it is, else
 //! the one with the fewest routers. The router's ports follow it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use navigator_model::HostName;

@@ -143,8 +143,12 @@ pub(super) fn update(
         Some(None) => {}
         Some(Some(port_id)) => {
             without_forwardings(current, facts)?;
-            associate(&mut floating_ip, port_id, asked, facts, context)?;
-            keep_status(&mut floating_ip, current);
+            let mut associated = floating_ip.clone();
+            associate(&mut associated, port_id, asked, facts, context)?;
+            // Where it leads already it stays, with its status.
+            if leads(&associated) != leads(current) {
+                floating_ip = associated;
+            }
         }
     }
     let mut writes = Writes::new();
@@ -162,14 +166,6 @@ pub(super) fn update(
 /// What agents see of it.
 fn leads(floating_ip: &FloatingIp) -> impl PartialEq {
     (floating_ip.router_id, floating_ip.port_id, floating_ip.fixed_ip_address)
-}
-
-/// Associating it with where it leads already changes nothing.
-fn keep_status(floating_ip: &mut FloatingIp, current: &FloatingIp) {
-    if leads(floating_ip) == leads(current) {
-        floating_ip.status.clone_from(&current.status);
-        floating_ip.status_reason.clone_from(&current.status_reason);
-    }
 }
 
 /// Read again, because `current` may have been read before its lock was granted.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::GatewayPortForwarding;
 use crate::{
-    Port, Refusal, Resource, Router, Select, Write,
+    Port, Refusal, Resource, Router, Select, Subnet, Write,
     world::{Site, TENANT, admin, member, network, subnet},
 };
 
@@ -150,16 +150,20 @@ fn nobody_forwards_to_what_is_not_theirs() {
 #[test]
 fn nobody_forwards_to_the_networks_own_addresses() {
     let mut site = Site::new();
-    for owner in ["network:dhcp", "network:router_interface", "network:floatingip"] {
+    site.world.agent("DHCP agent", "neutron-dhcp-agent", "node-1");
+    let dhcp = json!({"enable_dhcp": true});
+    site.world.update::<Subnet>(&member(TENANT), site.subnet, dhcp).unwrap();
+    for owner in ["network:dhcp", "network:router_interface"] {
         let ports: Vec<Port> = site.world.all(Select::eq("device_owner", owner));
-        let made = json!({"network_id": site.network, "device_owner": owner});
-        let id = match ports.first() {
-            Some(port) => port.id,
-            None => site.world.create::<Port>(&admin(), None, made).unwrap().id,
-        };
-        assert_eq!(refusal(site.forward(json!({"internal_port_id": id}))).0, 400, "{owner}");
+        let body = json!({"internal_port_id": ports[0].id});
+        assert_eq!(refusal(site.forward(body)), refused(400, "BadRequest"), "{owner}");
     }
-    for address in ["127.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "10.0.0.1", "10.0.0.255"] {
+    let gateway: Vec<Port> = site.world.all(Select::eq("device_owner", "network:router_gateway"));
+    let body = json!({"internal_port_id": gateway[0].id});
+    assert_eq!(refusal(site.forward(body)), refused(404, "PortNotFound"), "nobody sees it");
+    for address in
+        ["127.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "10.0.0.1", "10.0.0.255"]
+    {
         let body = json!({"internal_ip_address": address});
         assert_eq!(refusal(site.forward(body)), refused(400, "InconsistentPortAndIP"), "{address}");
     }
@@ -221,9 +225,7 @@ fn two_routers_may_both_lead_to_one_socket() {
     let port = site.instance(site.network, TENANT, json!([{"ip_address": "10.0.0.2"}]));
     site.world.update::<Port>(&member(TENANT), port, json!({"device_owner": ""})).unwrap();
     let body = json!({"port_id": port});
-    site.world
-        .action::<Router>(&member(TENANT), second.id, "add_router_interface", body)
-        .unwrap();
+    site.world.action::<Router>(&member(TENANT), second.id, "add_router_interface", body).unwrap();
     site.router = second.id;
     site.forward(json!({})).unwrap();
 }
@@ -233,9 +235,8 @@ fn an_update_merges_and_checks_all_again() {
     let mut site = Site::new();
     let id = site.forward(json!({})).unwrap().id;
     site.forward(json!({"external_port": 80, "internal_port": 8080})).unwrap();
-    let mut put = |body: Value| {
-        site.world.update::<GatewayPortForwarding>(&member(TENANT), id, body)
-    };
+    let mut put =
+        |body: Value| site.world.update::<GatewayPortForwarding>(&member(TENANT), id, body);
     assert_eq!(
         refusal(put(json!({"external_port": 80}))),
         refused(400, "RouterGatewayPortForwardingAlreadyExists")
@@ -244,7 +245,8 @@ fn an_update_merges_and_checks_all_again() {
         refusal(put(json!({"internal_ip_address": "10.0.0.99"}))),
         refused(400, "InconsistentPortAndIP")
     );
-    let changed = put(json!({"external_port": 2300, "allowed_cidrs": ["198.51.100.7/24"]})).unwrap();
+    let changed =
+        put(json!({"external_port": 2300, "allowed_cidrs": ["198.51.100.7/24"]})).unwrap();
     assert_eq!(changed.to_json()["external_port_range"], "2300:2300");
     assert_eq!(changed.to_json()["allowed_cidrs"], json!(["198.51.100.0/24"]));
     let changed = put(json!({"internal_port_range": "30:30"})).unwrap();
@@ -260,9 +262,8 @@ fn an_update_to_a_port_without_the_address_is_inconsistent() {
     let mut site = Site::new();
     let id = site.forward(json!({})).unwrap().id;
     let second = site.instance(site.network, TENANT, json!([{"ip_address": "10.0.0.6"}]));
-    let mut put = |body: Value| {
-        site.world.update::<GatewayPortForwarding>(&member(TENANT), id, body)
-    };
+    let mut put =
+        |body: Value| site.world.update::<GatewayPortForwarding>(&member(TENANT), id, body);
     let body = json!({"internal_port_id": second});
     assert_eq!(refusal(put(body)), refused(400, "InconsistentPortAndIP"));
     let body = json!({"internal_port_id": second, "internal_ip_address": "10.0.0.6"});
@@ -283,7 +284,9 @@ fn a_deleted_forwarding_gives_its_ports_back() {
     let mut site = Site::new();
     let id = site.forward(json!({})).unwrap().id;
     site.world.delete::<GatewayPortForwarding>(&member(TENANT), id).unwrap();
-    assert!(site.world.touched.iter().any(|(_, object)| object.to_string().contains("gateway_port")));
+    assert!(
+        site.world.touched.iter().any(|(_, object)| object.to_string().contains("gateway_port"))
+    );
     site.forward(json!({})).unwrap();
 }
 
@@ -293,9 +296,8 @@ fn an_address_that_leaves_its_port_takes_its_forwardings_along() {
     let two = json!({"fixed_ips": [{"ip_address": "10.0.0.5"}, {"ip_address": "10.0.0.6"}]});
     site.world.update::<Port>(&member(TENANT), site.instance, two).unwrap();
     site.forward(json!({"internal_ip_address": "10.0.0.5"})).unwrap();
-    let kept = site
-        .forward(json!({"external_port": 80, "internal_ip_address": "10.0.0.6"}))
-        .unwrap();
+    let kept =
+        site.forward(json!({"external_port": 80, "internal_ip_address": "10.0.0.6"})).unwrap();
     let one = json!({"fixed_ips": [{"ip_address": "10.0.0.6"}]});
     site.world.update::<Port>(&member(TENANT), site.instance, one).unwrap();
     assert_eq!(site.world.forwards(), [kept]);
@@ -335,9 +337,7 @@ fn the_gateways_primary_address_stays_while_there_are_forwardings() {
     let id = site.forward(json!({})).unwrap().id;
     let before: GatewayPortForwarding = site.world.get(id);
     let v6 = subnet(&mut site.world, site.external, "2001:db8::/64", "admin");
-    let gateway = |ips: Value| {
-        json!({"external_gateway_info": {"network_id": site.external, "external_fixed_ips": ips}})
-    };
+    let gateway = |ips: Value| json!({"external_gateway_info": {"network_id": site.external, "external_fixed_ips": ips}});
     let same = before.gw_ip_address.0.unwrap();
     let grown = gateway(json!([{"ip_address": same}, {"subnet_id": v6}]));
     let moved = gateway(json!([{"ip_address": "203.0.113.77"}]));
@@ -365,7 +365,8 @@ fn a_port_with_forwardings_gets_a_floating_ip_only_where_that_is_allowed() {
 fn allowed_cidrs_are_ipv4_prefixes_and_not_too_many() {
     let mut site = Site::new();
     let many: Vec<String> = (0..51).map(|n| format!("10.{n}.0.0/16")).collect();
-    for bad in [json!(["2001:db8::/32"]), json!(["10.0.0.0/33"]), json!("10.0.0.0/8"), json!(many)] {
+    for bad in [json!(["2001:db8::/32"]), json!(["10.0.0.0/33"]), json!("10.0.0.0/8"), json!(many)]
+    {
         let body = json!({"allowed_cidrs": bad});
         assert_eq!(refusal(site.forward(body)), refused(400, "HTTPBadRequest"), "{bad}");
     }

@@ -82,6 +82,9 @@ pub(super) fn update(
     writes.push(Write::ReleasePorts { owner: merged.key().to_string() }).update(&merged);
     claim(&merged, &mut writes);
     settle(&floating_ip, router_id, &mut writes);
+    if let Some(former) = floating_ip.router_id.filter(|former| *former != router_id) {
+        writes.touch(Scope::Router(former), merged.key());
+    }
     touch(&merged, Some(router_id), &mut writes);
     Ok((merged, writes))
 }

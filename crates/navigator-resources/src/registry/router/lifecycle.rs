@@ -90,8 +90,18 @@ pub(super) fn update(
     if router.l3_host != current.l3_host {
         writes.append(l3_scheduling::move_ports(&router, port, facts, context)?);
     }
-    router.touch(&mut writes);
+    if is_rendered_differently(current, &router) {
+        router.touch(&mut writes);
+    }
     Ok((router, writes))
+}
+
+/// A new name is nothing to an agent.
+fn is_rendered_differently(before: &Router, after: &Router) -> bool {
+    before.admin_state_up != after.admin_state_up
+        || before.external_gateway_info != after.external_gateway_info
+        || before.routes != after.routes
+        || before.l3_host != after.l3_host
 }
 
 pub(super) fn delete(current: &Router, facts: &Facts) -> Result<Writes, Stop> {
