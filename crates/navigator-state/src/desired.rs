@@ -87,6 +87,20 @@ pub struct DesiredNamespace {
     pub nft: Option<nft::Desired>,
     /// Which object a device belongs to, for the report. Devices not listed belong to the scope.
     pub owners: BTreeMap<String, ObjectKey>,
+    /// Addresses that belong to another object than their device does (a floating IP's).
+    pub address_owners: BTreeMap<IpNet, ObjectKey>,
+}
+
+impl DesiredNamespace {
+    /// The object that a device is for.
+    pub fn owner(&self, device: &str) -> Option<ObjectKey> {
+        self.owners.get(device).copied()
+    }
+
+    /// The object that an address on a device is for.
+    pub fn address_owner(&self, device: &str, address: &IpNet) -> Option<ObjectKey> {
+        self.address_owners.get(address).copied().or_else(|| self.owner(device))
+    }
 }
 
 /// A device that shall hang on a bridge of this scope.

@@ -1,14 +1,11 @@
 //! A router's devices and addresses. A port that is administratively down has no device: its
 //! subnet is then unreachable here, as it is for a stock Neutron.
 
-use std::{
-    collections::BTreeSet,
-    net::{IpAddr, Ipv4Addr},
-};
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 use navigator_model::{
-    Object, Snapshot, kernel_name,
+    Object, ObjectKey, Snapshot, kernel_name,
     snapshot::{Router, RouterPort},
 };
 use navigator_state::{DesiredNamespace, Link, LinkKind};
@@ -21,9 +18,11 @@ pub(super) fn render(snapshot: &Snapshot, router: &Router, namespace: &mut Desir
         namespace.links.insert(name.clone(), link);
         namespace.addresses.insert(name, port.addresses.iter().copied().collect());
     }
-    if let Some(device) = gateway_device(router) {
-        let floating = floating_addresses(snapshot);
-        namespace.addresses.entry(device).or_default().extend(floating);
+    let Some(device) = gateway_device(router) else { return };
+    let on_gateway = namespace.addresses.entry(device).or_default();
+    for (address, object) in floating_addresses(snapshot) {
+        on_gateway.insert(address);
+        namespace.address_owners.insert(address, object);
     }
 }
 
@@ -42,16 +41,15 @@ pub(super) fn gateway_device(router: &Router) -> Option<String> {
 }
 
 /// The router answers for floating IPs, also for those that only have port forwardings.
-fn floating_addresses(snapshot: &Snapshot) -> BTreeSet<IpNet> {
-    let addresses = snapshot.objects.values().filter_map(|object| match object {
-        Object::FloatingIp(floating_ip) => Some(host_address(floating_ip.address)),
+fn floating_addresses(snapshot: &Snapshot) -> impl Iterator<Item = (IpNet, ObjectKey)> {
+    snapshot.objects.iter().filter_map(|(key, object)| match object {
+        Object::FloatingIp(floating_ip) => Some((host_address(floating_ip.address), *key)),
         _ => None,
-    });
-    addresses.collect()
+    })
 }
 
 /// The address alone, without a subnet.
-pub(super) fn host_address(address: Ipv4Addr) -> IpNet {
+fn host_address(address: Ipv4Addr) -> IpNet {
     IpNet::V4(Ipv4Net::from(address))
 }
 

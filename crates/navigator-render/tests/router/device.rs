@@ -128,3 +128,19 @@ fn a_failed_step_is_the_error_of_its_object_or_of_the_router() {
     ];
     assert_eq!(states, expected);
 }
+
+#[test]
+fn an_address_that_is_refused_is_its_floating_ips_error() {
+    let mut snapshot = with_forwards([]);
+    add_floating_ip(&mut snapshot, Some(WEB));
+    let desired = rendered(&snapshot);
+    let kernel = ModelKernel::new(snapshot.scope.clone());
+    let plan = plan(&desired, &kernel.observe(&desired));
+    let objects = plan.steps.iter().filter_map(|step| match &step.action {
+        navigator_state::Action::AddAddress { address, .. } => Some((*address, step.object)),
+        _ => None,
+    });
+    let floating_ip = snapshot.objects.keys().find(|key| matches!(key, ObjectKey::FloatingIp(_)));
+    let owned: Vec<_> = objects.filter(|(_, object)| object.is_some()).collect();
+    assert_eq!(owned, [(net("198.51.100.20/32"), floating_ip.copied())]);
+}

@@ -21,8 +21,8 @@ impl Draft<'_> {
                 if self.our_link(namespace, name).is_none() {
                     continue;
                 }
-                let object = wanted.owners.get(name).copied();
                 for address in addresses {
+                    let object = wanted.address_owner(name, address);
                     self.add_address(namespace, name, *address, object);
                 }
             }
@@ -59,7 +59,7 @@ impl Draft<'_> {
                     continue;
                 };
                 let keep = wanted.addresses.get(name);
-                let object = wanted.owners.get(name).copied();
+                let object = wanted.owner(name);
                 for address in found {
                     if !keep.is_some_and(|keep| keep.contains(&address)) {
                         self.delete_address(namespace, name, address, object);

@@ -64,7 +64,7 @@ impl Draft<'_> {
             let mut links: Vec<_> = wanted.links.iter().collect();
             links.sort_by_key(|(_, link)| rank(&link.kind));
             for (name, link) in links {
-                let object = wanted.owners.get(name).copied();
+                let object = wanted.owner(name);
                 if let Some(taken) = self.name_taken(namespace, name, link) {
                     let reason = format!("a device {taken} exists that Navigator did not make");
                     self.refuse(object, reason);
@@ -120,7 +120,7 @@ impl Draft<'_> {
             return;
         };
         let wanted = self.desired.namespaces.get(namespace);
-        let object = wanted.and_then(|wanted| wanted.owners.get(name)).copied();
+        let object = wanted.and_then(|wanted| wanted.owner(name));
         let place = || (namespace.clone(), name.to_owned());
         if let Some(mac_address) = link.mac_address.filter(|mac| Some(*mac) != found.mac_address) {
             let (namespace, name) = place();
@@ -152,7 +152,7 @@ impl Draft<'_> {
                 let Some(peer) = peer_of(link) else { continue };
                 let Some(found) = self.our_link(&Namespace::Host, peer) else { continue };
                 let (mtu, up) = (found.link.mtu, found.link.up);
-                let object = wanted.owners.get(name).copied();
+                let object = wanted.owner(name);
                 let place = || (Namespace::Host, peer.to_owned());
                 if let Some(wanted) = link.mtu.filter(|wanted| Some(*wanted) != mtu) {
                     let (namespace, name) = place();
@@ -180,7 +180,7 @@ impl Draft<'_> {
                 if self.our_link(namespace, &port.bridge).is_none() {
                     continue;
                 }
-                let object = wanted.owners.get(name).copied();
+                let object = wanted.owner(name);
                 let place = || (namespace.clone(), name.clone());
                 if let Some(mtu) = port.mtu.filter(|mtu| Some(*mtu) != found.mtu) {
                     let (namespace, name) = place();

@@ -48,7 +48,7 @@ impl Draft<'_> {
                         self.delete_route(namespace, old.clone());
                     }
                 }
-                let object = link.and_then(|link| wanted.owners.get(link)).copied();
+                let object = link.and_then(|link| wanted.owner(link));
                 let (namespace, route) = (namespace.clone(), route.clone());
                 self.push(object, Action::AddRoute { namespace, route });
             }
