@@ -19,6 +19,7 @@ mod heartbeat;
 mod host_links;
 mod machine;
 mod outbox;
+mod own_changes;
 mod replica;
 mod scope_state;
 

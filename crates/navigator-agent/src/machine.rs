@@ -20,6 +20,7 @@ use crate::{
     describe::Described,
     host::{Applied, Host, HostError},
     host_links::{self, HostLinks},
+    own_changes::OwnChanges,
     queue::Causes,
     replica::Changed,
     scope_state::{Remembered, ScopeState},
@@ -32,6 +33,7 @@ pub(crate) struct Machine {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) config: HostConfig,
     pub(crate) links: HostLinks,
+    pub(crate) own_changes: OwnChanges,
     pub(crate) metrics: Arc<AgentMetrics>,
     /// Whether foreign changes are heard of. If not, nothing is remembered of the kernel.
     pub(crate) watching: AtomicBool,
@@ -116,7 +118,7 @@ impl Machine {
         if was_in_sync {
             self.tell_drift(&desired, &plan);
         }
-        let applied = apply(&*self.host, &plan);
+        let applied = self.apply(&plan);
         self.host.watch(task.scope, &namespaces);
         let refused = refused(task.scope, &applied) + plan.refused.len();
         let outcomes = outcome::of(snapshot, &desired, &actual, &plan, &applied);
@@ -141,7 +143,7 @@ impl Machine {
         if !plan.is_empty() {
             tracing::info!(%scope, steps = plan.steps.len(), "no longer served here: removing");
         }
-        let applied = apply(&*self.host, &plan);
+        let applied = self.apply(&plan);
         let refused = refused(scope, &applied);
         if refused > 0 {
             self.metrics.failed();
@@ -150,6 +152,13 @@ impl Machine {
             self.host.watch(scope, &BTreeSet::new());
         }
         Ok(Converged { refused, ..Converged::default() })
+    }
+
+    fn apply(&self, plan: &Plan) -> Vec<Applied> {
+        if plan.is_empty() {
+            return Vec::new();
+        }
+        self.own_changes.during(&plan.scope, || apply(&*self.host, plan))
     }
 
     /// After everything was applied: what the next change may build on.

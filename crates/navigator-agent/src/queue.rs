@@ -170,9 +170,15 @@ impl Queue {
         inner.waiting.is_empty() && inner.running.is_empty() && inner.later.is_empty()
     }
 
-    /// Forgets that a scope was to be tried again.
+    /// Forgets that a scope was to be tried again; other reasons to come back to it stay.
     pub(crate) fn forget_retry(&self, scope: &Scope) {
-        self.lock().later.remove(scope);
+        let mut inner = self.lock();
+        if let Some((_, causes)) = inner.later.get_mut(scope) {
+            causes.0 &= !(Cause::Retry as u8);
+            if causes.0 == 0 {
+                inner.later.remove(scope);
+            }
+        }
     }
 }
 

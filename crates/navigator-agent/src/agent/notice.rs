@@ -1,12 +1,18 @@
 //! Foreign changes: which scope does it hit?
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use navigator_model::Scope;
 use navigator_state::Namespace;
 
 use super::{Inner, lock};
 use crate::{host::Noticed, queue::Cause};
+
+/// When to look whether an echo hid somebody else's change.
+const ECHO_CHECK: Duration = Duration::from_millis(150);
 
 impl Inner {
     /// Without monitors the agent still works, by its timer, and trusts nothing that it remembers.
@@ -28,7 +34,7 @@ impl Inner {
         match noticed {
             Noticed::Link { namespace: Namespace::Host, name } => {
                 for scope in self.machine.links.concerned(name) {
-                    self.queue.wake(scope, Cause::Foreign);
+                    self.wake_foreign(scope);
                 }
             }
             Noticed::Link { namespace, .. } | Noticed::Namespace(namespace) => {
@@ -41,7 +47,7 @@ impl Inner {
         match namespace {
             Namespace::Named(name) => {
                 if let Some(scope) = scope_of(name) {
-                    self.queue.wake(scope, Cause::Foreign);
+                    self.wake_foreign(scope);
                 }
             }
             Namespace::Host => {
@@ -49,6 +55,15 @@ impl Inner {
                     self.queue.wake(scope.clone(), Cause::Foreign);
                 }
             }
+        }
+    }
+
+    /// Behind everything else and only once if it is probably ourselves that we hear.
+    fn wake_foreign(&self, scope: Scope) {
+        if self.machine.own_changes.is_echo(&scope) {
+            self.queue.wake_after(scope, Cause::Resync, ECHO_CHECK);
+        } else {
+            self.queue.wake(scope, Cause::Foreign);
         }
     }
 }

@@ -235,6 +235,31 @@ fn what_somebody_else_destroys_is_repaired_at_once_and_counted() {
 }
 
 #[test]
+fn a_hundred_routers_are_made_and_found_again_by_the_next_process() {
+    on_a_host(|machine| async move {
+        for router in 1..=100 {
+            machine.server.serve_router(router, 100);
+        }
+        let all = |n: u32| machine.server.reported(forward_key(n, 100)) == Some(Outcome::Active);
+        let begin = Instant::now();
+        let run = machine.start();
+        machine.until(|| (1..=100).all(all)).await;
+        println!("100 routers with 100 forwards each from nothing: {:?}", begin.elapsed());
+        run.settled().await;
+        println!("settled: {:?}, {:?}", begin.elapsed(), run.agent.metrics().read());
+        run.stop().await;
+        machine.server.forget_reports();
+        let begin = Instant::now();
+        let run = machine.start();
+        machine.until(|| (1..=100).all(all)).await;
+        println!("found again: {:?}", begin.elapsed());
+        run.settled().await;
+        assert_eq!(run.agent.kernel_writes(), 0);
+        run.stop().await;
+    });
+}
+
+#[test]
 fn a_forward_among_thousands_is_in_the_kernel_within_milliseconds() {
     on_a_host(|machine| async move {
         machine.server.serve_router(1, 5_000);
