@@ -1,0 +1,224 @@
+//! Attributes whose JSON and stored form is one text: ids, addresses, prefixes, names.
+
+use std::{fmt, net::IpAddr, net::Ipv4Addr, str::FromStr};
+
+use ipnet::{IpNet, Ipv4Net};
+use navigator_model::{
+    AgentId, FloatingIpId, GatewayPortForwardingId, HostName, L4PortRange, MacAddress, NetworkId,
+    PortForwardingId, PortId, ProjectId, Protocol, RouterId, SubnetId,
+};
+use serde_json::Value;
+
+use super::{AttributeValue, quoted, unexpected};
+use crate::row::{SqlType, SqlValue};
+
+/// Implements the trait for a type whose JSON and stored form is one text.
+macro_rules! text_attribute {
+    ($($type:ty => $what:literal),* $(,)?) => {$(
+        impl AttributeValue for $type {
+            const SQL: SqlType = SqlType::Text;
+
+            fn from_json(value: &Value) -> Result<Self, String> {
+                value
+                    .as_str()
+                    .and_then(|text| <$type>::from_str(text).ok())
+                    .ok_or_else(|| format!("'{}' is not a valid {}", quoted(value), $what))
+            }
+
+            fn to_json(&self) -> Value {
+                Value::String(self.to_string())
+            }
+
+            fn to_sql(&self) -> SqlValue {
+                SqlValue::Text(self.to_string())
+            }
+
+            fn from_sql(value: &SqlValue) -> Result<Self, String> {
+                match value {
+                    SqlValue::Text(text) => {
+                        <$type>::from_str(text).map_err(|error| format!("{text}: {error}"))
+                    }
+                    other => unexpected(other),
+                }
+            }
+        }
+    )*};
+}
+
+text_attribute! {
+    NetworkId => "UUID",
+    SubnetId => "UUID",
+    PortId => "UUID",
+    RouterId => "UUID",
+    FloatingIpId => "UUID",
+    PortForwardingId => "UUID",
+    GatewayPortForwardingId => "UUID",
+    AgentId => "UUID",
+    MacAddress => "MAC address",
+    IpAddr => "IP address",
+    Ipv4Addr => "IPv4 address",
+    L4PortRange => "port range",
+    Protocol => "protocol: tcp, udp, sctp or dccp",
+}
+
+/// A prefix in canonical form: host bits are dropped, as Neutron does.
+impl AttributeValue for IpNet {
+    const SQL: SqlType = SqlType::Text;
+
+    fn from_json(value: &Value) -> Result<Self, String> {
+        value
+            .as_str()
+            .filter(|text| text.contains('/'))
+            .and_then(|text| text.parse::<IpNet>().ok())
+            .map(|net| net.trunc())
+            .ok_or_else(|| format!("'{}' is not a valid IP subnet", quoted(value)))
+    }
+
+    fn to_json(&self) -> Value {
+        Value::String(self.to_string())
+    }
+
+    fn to_sql(&self) -> SqlValue {
+        SqlValue::Text(self.to_string())
+    }
+
+    fn from_sql(value: &SqlValue) -> Result<Self, String> {
+        match value {
+            SqlValue::Text(text) => text.parse().map_err(|error| format!("{text}: {error}")),
+            other => unexpected(other),
+        }
+    }
+}
+
+/// Text of at most `MAX` characters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Text<const MAX: usize>(pub String);
+
+impl<const MAX: usize> fmt::Display for Text<MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<const MAX: usize> From<&str> for Text<MAX> {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl<const MAX: usize> AttributeValue for Text<MAX> {
+    const SQL: SqlType = SqlType::Text;
+
+    fn from_json(value: &Value) -> Result<Self, String> {
+        let Some(text) = value.as_str() else {
+            return Err(format!("'{}' is not a valid string", quoted(value)));
+        };
+        if text.chars().count() > MAX {
+            return Err(format!("'{}' exceeds maximum length of {MAX}", quoted(value)));
+        }
+        // PostgreSQL cannot hold it, and no name needs it.
+        if text.contains('\0') {
+            return Err("a NUL character is not allowed".to_owned());
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    fn to_json(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+
+    fn to_sql(&self) -> SqlValue {
+        SqlValue::Text(self.0.clone())
+    }
+
+    fn from_sql(value: &SqlValue) -> Result<Self, String> {
+        String::from_sql(value).map(Self)
+    }
+
+    fn from_filter(text: &str) -> Option<SqlValue> {
+        Some(SqlValue::from(text))
+    }
+}
+
+/// Text that the server itself writes (status, times): any length.
+impl AttributeValue for String {
+    const SQL: SqlType = SqlType::Text;
+
+    fn from_json(value: &Value) -> Result<Self, String> {
+        Text::<255>::from_json(value).map(|text| text.0)
+    }
+
+    fn to_json(&self) -> Value {
+        Value::String(self.clone())
+    }
+
+    fn to_sql(&self) -> SqlValue {
+        SqlValue::Text(self.clone())
+    }
+
+    fn from_sql(value: &SqlValue) -> Result<Self, String> {
+        match value {
+            SqlValue::Text(text) => Ok(text.clone()),
+            other => unexpected(other),
+        }
+    }
+
+    fn from_filter(text: &str) -> Option<SqlValue> {
+        Some(SqlValue::from(text))
+    }
+}
+
+/// Names that are text with a type of their own.
+macro_rules! named_text {
+    ($($type:ident),*) => {$(
+        impl AttributeValue for $type {
+            const SQL: SqlType = SqlType::Text;
+
+            fn from_json(value: &Value) -> Result<Self, String> {
+                Text::<255>::from_json(value).map(|text| Self(text.0))
+            }
+
+            fn to_json(&self) -> Value {
+                Value::String(self.0.clone())
+            }
+
+            fn to_sql(&self) -> SqlValue {
+                SqlValue::Text(self.0.clone())
+            }
+
+            fn from_sql(value: &SqlValue) -> Result<Self, String> {
+                String::from_sql(value).map(Self)
+            }
+        }
+    )*};
+}
+
+named_text!(ProjectId, HostName);
+
+/// An IPv4 prefix; a bare address is a /32.
+impl AttributeValue for Ipv4Net {
+    const SQL: SqlType = SqlType::Text;
+
+    fn from_json(value: &Value) -> Result<Self, String> {
+        let text = value.as_str().unwrap_or_default();
+        let net = text.parse::<Ipv4Net>().or_else(|_| text.parse::<Ipv4Addr>().map(Ipv4Net::from));
+        net.map(|net| net.trunc())
+            .map_err(|_| format!("'{}' is not a valid IPv4 prefix", quoted(value)))
+    }
+
+    fn to_json(&self) -> Value {
+        Value::String(self.to_string())
+    }
+
+    fn to_sql(&self) -> SqlValue {
+        SqlValue::Text(self.to_string())
+    }
+
+    fn from_sql(value: &SqlValue) -> Result<Self, String> {
+        match value {
+            SqlValue::Text(text) => text.parse().map_err(|error| format!("{text}: {error}")),
+            other => unexpected(other),
+        }
+    }
+}
