@@ -34,3 +34,11 @@ CREATE TABLE port_claims (
     PRIMARY KEY (holder, protocol, port)
 );
 CREATE INDEX port_claims_by_owner ON port_claims (owner);
+
+-- The subnets whose gateway address is one of the router's interfaces, and since which revision of
+-- the router's scope that is so: only then do its forwards change with it.
+CREATE TABLE router_homes (
+    router_id TEXT PRIMARY KEY,
+    subnets TEXT NOT NULL,
+    revision BIGINT NOT NULL
+);

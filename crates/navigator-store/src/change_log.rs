@@ -7,12 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use navigator_model::{ObjectKey, Revision, Scope};
+use navigator_model::{ObjectKey, Revision, RouterId, Scope};
 use navigator_resources::{Row, SqlType, SqlValue};
 
 use crate::{
     backend::Tx,
     error::StoreError,
+    fetch::home_subnets,
     sql::{Param, Sql},
 };
 
@@ -45,6 +46,11 @@ impl Touched {
         for (scope, objects) in self.objects {
             let revision = advance(tx, &scope).await?;
             log(tx, &scope, revision, &objects).await?;
+            if let Scope::Router(id) = scope
+                && objects.contains(&ObjectKey::Router(id))
+            {
+                note_home(tx, id, revision).await?;
+            }
             if revision.0.is_multiple_of(PRUNED_EVERY) && revision.0 > KEPT_REVISIONS {
                 prune(tx, &scope, revision.0 - KEPT_REVISIONS).await?;
             }
@@ -111,6 +117,20 @@ async fn log(
         tx.execute(sql).await?;
     }
     Ok(())
+}
+
+/// Remembers the revision if the router has become, or is no longer, the gateway of a subnet.
+/// Under the scope's lock, so that two changes that meet are both seen.
+async fn note_home(tx: &mut Tx, id: RouterId, revision: Revision) -> Result<(), StoreError> {
+    let subnets = home_subnets(tx, id).await?;
+    let sql = Sql::with(
+        "INSERT INTO router_homes (router_id, subnets, revision) VALUES ($1, $2, $3) \
+         ON CONFLICT (router_id) DO UPDATE \
+         SET subnets = excluded.subnets, revision = excluded.revision \
+         WHERE router_homes.subnets <> excluded.subnets",
+        [id.to_string().into(), subnets.into(), bound(revision.0)],
+    );
+    tx.execute(sql).await.map(|_| ())
 }
 
 async fn prune(tx: &mut Tx, scope: &Scope, horizon: u64) -> Result<(), StoreError> {

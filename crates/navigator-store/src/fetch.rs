@@ -20,6 +20,7 @@ mod network;
 mod router;
 
 pub(crate) use network::tunnel_ip;
+pub(crate) use router::home_subnets;
 
 /// Keys per statement.
 const CHUNK: usize = 512;
@@ -27,15 +28,26 @@ const CHUNK: usize = 512;
 /// Which objects of a scope to load.
 pub(crate) enum Wanted {
     All,
-    Only(BTreeSet<ObjectKey>),
+    /// What changed since.
+    Only {
+        since: Revision,
+        keys: BTreeSet<ObjectKey>,
+    },
 }
 
 impl Wanted {
+    fn includes(&self, key: &ObjectKey) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only { keys, .. } => keys.contains(key),
+        }
+    }
+
     /// Ids of one kind in lists of a bearable length; `None` stands for all of them.
     fn ids(&self, kind: fn(&ObjectKey) -> Option<String>) -> Vec<Option<Vec<String>>> {
         match self {
             Self::All => vec![None],
-            Self::Only(keys) => {
+            Self::Only { keys, .. } => {
                 let ids: Vec<String> = keys.iter().filter_map(kind).collect();
                 ids.chunks(CHUNK).map(|chunk| Some(chunk.to_vec())).collect()
             }
@@ -77,7 +89,7 @@ async fn one_scope(
     }
     let known = since.filter(|since| (position.horizon..=revision).contains(since));
     let wanted = match known {
-        Some(since) => Wanted::Only(changed(tx, scope, since).await?),
+        Some(since) => Wanted::Only { since, keys: changed(tx, scope, since).await? },
         None => Wanted::All,
     };
     let loaded = match scope {
@@ -88,7 +100,7 @@ async fn one_scope(
     Ok(match (loaded, wanted) {
         (None, _) => Fetched::Gone { scope: scope.clone(), revision },
         (Some(objects), Wanted::All) => complete(scope, revision, objects, Duties::default()),
-        (Some(mut objects), Wanted::Only(keys)) => {
+        (Some(mut objects), Wanted::Only { keys, .. }) => {
             let mut changes: BTreeMap<_, _> =
                 keys.into_iter().map(|key| (key, objects.remove(&key))).collect();
             // What was not asked for but depends on what was.

@@ -24,11 +24,7 @@ pub(super) async fn load(
     }
     let mut objects = Objects::new();
     let key = ObjectKey::Network(id);
-    let own = match wanted {
-        Wanted::All => true,
-        Wanted::Only(keys) => keys.contains(&key),
-    };
-    if own {
+    if wanted.includes(&key) {
         let Some(network) = network(tx, id).await? else { return Ok(None) };
         objects.insert(key, Object::Network(network));
     }

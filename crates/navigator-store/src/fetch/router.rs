@@ -7,14 +7,15 @@ use std::{
 
 use ipnet::IpNet;
 use navigator_model::{
-    HostName, L4PortRange, NetworkId, Object, ObjectKey, PortId, ProjectId, RouterId, SubnetId,
+    HostName, L4PortRange, NetworkId, Object, ObjectKey, PortId, ProjectId, Revision, RouterId,
+    SubnetId,
     snapshot::{FixedIp, FloatingIp, Gateway, Router, RouterPort},
 };
 use navigator_resources::{DecodeError, Row, SqlType};
 use serde_json::Value;
 
 use super::{Objects, Wanted};
-use crate::{backend::Tx, decode::Reader, error::StoreError, sql::Sql};
+use crate::{backend::Tx, change_log::revision, decode::Reader, error::StoreError, sql::Sql};
 
 mod forward;
 
@@ -37,17 +38,16 @@ pub(super) async fn load(
     let devices = Devices::load(tx, id).await?;
     let mut objects = Objects::new();
     let key = ObjectKey::Router(id);
-    let own = match wanted {
-        Wanted::All => true,
-        Wanted::Only(keys) => keys.contains(&key),
-    };
-    if own {
+    if wanted.includes(&key) {
         let read = Reader { table: "routers", row: &row };
         objects.insert(key, Object::Router(router(&read, id, &devices)?));
     }
     floating_ips(tx, id, wanted, &mut objects).await?;
     // Whether an instance's gateway is another router depends on this router's interfaces.
-    let forwards = if own { &Wanted::All } else { wanted };
+    let forwards = match wanted {
+        Wanted::Only { since, .. } if home_revision(tx, id).await? > *since => &Wanted::All,
+        wanted => wanted,
+    };
     forward::load(tx, id, &devices, forwards, &mut objects).await?;
     Ok(Some(objects))
 }
@@ -84,6 +84,26 @@ fn router(read: &Reader<'_>, id: RouterId, devices: &Devices) -> Result<Router, 
         gateway,
         routes: read.json("routes")?,
     })
+}
+
+/// Since when the router is the gateway of the subnets that it is the gateway of.
+async fn home_revision(tx: &mut Tx, id: RouterId) -> Result<Revision, StoreError> {
+    let sql = Sql::with(
+        "SELECT revision FROM router_homes WHERE router_id = $1",
+        [id.to_string().into()],
+    );
+    let row = tx.fetch(sql, &[("revision", SqlType::Int)]).await?.pop().unwrap_or_default();
+    Ok(revision(&row, "revision"))
+}
+
+/// Ids of the subnets whose gateway address is one of the router's interfaces, in order.
+pub(crate) async fn home_subnets(tx: &mut Tx, id: RouterId) -> Result<String, StoreError> {
+    let devices = Devices::load(tx, id).await?;
+    let home = devices.subnets.iter().filter(|(subnet, (_, gateway))| {
+        gateway.is_some_and(|gateway| devices.has_interface(**subnet, gateway))
+    });
+    let ids: Vec<String> = home.map(|(subnet, _)| subnet.to_string()).collect();
+    Ok(ids.join(","))
 }
 
 /// A router's ports with what they need of their networks and subnets.

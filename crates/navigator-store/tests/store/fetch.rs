@@ -1,6 +1,9 @@
 //! What agents fetch: complete scopes, differences that add up to them, and when a scope is gone.
 
-use std::net::IpAddr;
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use navigator_model::{
     Fetched, HostName, Object, ObjectKey, Revision, RouterId, Scope, Snapshot,
@@ -25,6 +28,8 @@ on_both! {
     a_scope_that_is_not_served_here_is_gone,
     differences_add_up_to_the_whole,
     a_revision_beyond_the_horizon_gets_everything,
+    forwards_come_again_only_when_the_router_becomes_or_ceases_to_be_a_gateway,
+    one_change_of_very_many_forwards_is_found_quickly,
 }
 
 const NETWORK: u32 = 1;
@@ -402,14 +407,8 @@ fn random_change(dice: &mut Dice, live: &mut Vec<u32>, step: u32) -> Vec<Write> 
         // The gateway of a subnet changes, and with it what its forwards' gateway is.
         4 => {
             let gateway = if dice.roll(2) == 0 { "10.0.1.1" } else { "10.0.1.254" };
-            let Write::Insert { row, .. } = subnet(OTHER_SUBNET, NETWORK, "10.0.1.0/24", gateway)
-            else {
-                panic!()
-            };
-            let update =
-                Write::Update { declaration: Subnet::declaration(), id: id(OTHER_SUBNET), row };
-            let router = ObjectKey::Router(id(ROUTER).parse().unwrap());
-            vec![update, touch(network_scope(), network), touch(router_scope(), router)]
+            let update = other_subnet_with_gateway(gateway);
+            vec![update, touch(network_scope(), network), touch(router_scope(), router_key())]
         }
         _ => {
             let n = 5000 + step;
@@ -422,6 +421,53 @@ fn random_change(dice: &mut Dice, live: &mut Vec<u32>, step: u32) -> Vec<Write> 
             vec![new, touch(network_scope(), ObjectKey::Port(id(n).parse().unwrap()))]
         }
     }
+}
+
+fn router_key() -> ObjectKey {
+    ObjectKey::Router(id(ROUTER).parse().unwrap())
+}
+
+fn other_subnet_with_gateway(gateway: &str) -> Write {
+    let write = subnet(OTHER_SUBNET, NETWORK, "10.0.1.0/24", gateway);
+    let Write::Insert { row, declaration, .. } = write else { panic!() };
+    Write::Update { declaration, id: id(OTHER_SUBNET), row }
+}
+
+async fn forwards_come_again_only_when_the_router_becomes_or_ceases_to_be_a_gateway(
+    database: &Database,
+) {
+    let store = cloud(database).await;
+    let steps = [("10.0.1.254", 1), ("10.0.1.1", 4), ("10.0.1.1", 1), ("10.0.1.253", 4)];
+    let mut since = Revision(1);
+    for (gateway, expected) in steps {
+        let change = other_subnet_with_gateway(gateway);
+        commit(&store, vec![change, touch(router_scope(), router_key())]).await;
+        let answer = store.fetch(&host(), &router_scope(), Some(since)).await.unwrap();
+        let Fetched::Changes { revision, objects, .. } = answer else { panic!("{answer:?}") };
+        assert_eq!(objects.len(), expected, "gateway {gateway}");
+        since = revision;
+    }
+}
+
+async fn one_change_of_very_many_forwards_is_found_quickly(database: &Database) {
+    const COUNT: u32 = 50_000;
+    let store = cloud(database).await;
+    for start in (0..COUNT).step_by(10_000) {
+        let writes = (start..start + 10_000)
+            .map(|n| insert_forward(gateway_forward(100_000 + n, 1 + n, "10.0.0.10")));
+        commit(&store, writes.collect()).await;
+    }
+    let touched = vec![touch(router_scope(), forward_key(100_000 + COUNT / 2))];
+    let reached = commit(&store, touched).await;
+    let since = Some(Revision(reached[0].1.0 - 1));
+    let start = Instant::now();
+    for _ in 0..20 {
+        let answer = store.fetch(&host(), &router_scope(), since).await.unwrap();
+        let Fetched::Changes { objects, .. } = answer else { panic!("{answer:?}") };
+        assert_eq!(objects.len(), 1);
+    }
+    let each = start.elapsed() / 20;
+    assert!(each < Duration::from_millis(20), "{each:?}");
 }
 
 async fn a_revision_beyond_the_horizon_gets_everything(database: &Database) {
