@@ -1,6 +1,8 @@
 //! For tests: a table of facts that decisions run against and that their writes change. It knows
 //! nothing of SQL: columns that the database computes are computed here from the same rows.
 
+mod computed;
+mod session;
 mod site;
 
 use std::{
@@ -8,6 +10,7 @@ use std::{
     net::IpAddr,
 };
 
+pub(crate) use session::Session;
 pub(crate) use site::{Site, TENANT, network, subnet};
 
 use navigator_model::{AgentId, ObjectKey, ProjectId, Scope};
@@ -15,8 +18,8 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
-    Caller, Context, Facts, Input, Query, Refusal, Resource, Row, Rules, Select, Settings,
-    SqlValue, Stop, Write, Writes,
+    Caller, Context, Facts, Input, Query, Refusal, Resource, Row, Rules, Select, Settings, Stop,
+    Write, Writes,
     attribute::Dict,
     facts::{AddressChoice, Fact, SegmentChoice},
     registry::{agent::Agent, gateway_port_forwarding::GatewayPortForwarding},
@@ -36,10 +39,14 @@ pub(crate) fn member(project: &str) -> Caller {
 #[derive(Default)]
 pub(crate) struct World {
     rows: BTreeMap<&'static str, BTreeMap<String, Row>>,
-    addresses: BTreeMap<(String, IpAddr), String>,
+    /// Subnet and address to port.
+    pub(crate) addresses: BTreeMap<(String, IpAddr), String>,
+    segments: BTreeSet<(String, Option<String>, u32)>,
     claims: BTreeMap<(String, u8, u16), String>,
     /// What the last decision touched.
     pub(crate) touched: BTreeSet<(Scope, ObjectKey)>,
+    /// Whether the last decision touched the hosts.
+    pub(crate) touched_hosts: bool,
     /// How many rows the last decision wrote.
     pub(crate) written: usize,
     pub(crate) settings: Settings,
@@ -175,10 +182,16 @@ impl World {
                 }
                 Fact::Address(address)
             }
-            Query::AllocateSegment { choice, .. } => Fact::Segment(Some(match choice {
-                SegmentChoice::Exact(id) => *id,
-                SegmentChoice::Any { first, .. } => *first,
-            })),
+            Query::AllocateSegment { network_type, physical_network, choice, .. } => {
+                let key = |id| (network_type.clone(), physical_network.clone(), id);
+                let (first, last) = match choice {
+                    SegmentChoice::Exact(id) => (*id, *id),
+                    SegmentChoice::Any { first, last } => (*first, *last),
+                };
+                let found = (first..=last).find(|id| !self.segments.contains(&key(*id)));
+                self.segments.extend(found.map(key));
+                Fact::Segment(found)
+            }
         }
     }
 
@@ -190,52 +203,10 @@ impl World {
         matching.map(|row| self.computed(table, row.clone())).collect()
     }
 
-    /// Adds the columns that the database computes and that rules depend on.
-    fn computed(&self, table: &str, mut row: Row) -> Row {
-        let id = row.text("id").to_owned();
-        let cell = |table: &str, id: &SqlValue, column: &str| -> SqlValue {
-            let SqlValue::Text(id) = id else { return SqlValue::Null };
-            let found = self.rows.get(table).and_then(|rows| rows.get(id));
-            found.map_or(SqlValue::Null, |row| row.get(column).clone())
-        };
-        match table {
-            "routers" => {
-                let rows = self.load_raw("gateway_port_forwardings", "router_id", &id);
-                row.0.insert("forwards", SqlValue::Int(i64::from(!rows.is_empty())));
-                let gateway = cell("ports", row.get("gw_port_id"), "fixed_ips");
-                row.0.insert("gateway_fixed_ips", gateway);
-            }
-            "gateway_port_forwardings" => {
-                let port = cell("routers", row.get("router_id"), "gw_port_id");
-                row.0.insert("gw_ip_address", cell("ports", &port, "fixed_ips"));
-            }
-            "floatingips" => {
-                let items = self.load_raw("port_forwardings", "floatingip_id", &id);
-                let columns = [
-                    "id",
-                    "protocol",
-                    "internal_ip_address",
-                    "internal_port_id",
-                    "external_port_range",
-                    "internal_port_range",
-                ];
-                let words = |row: &Row| columns.map(|column| row.text(column).to_owned()).join(" ");
-                let items: Vec<String> = items.iter().map(words).collect();
-                row.0.insert("port_forwardings", items.join(",").into());
-            }
-            _ => {}
-        }
-        row
-    }
-
-    fn load_raw(&self, table: &str, column: &str, value: &str) -> Vec<Row> {
-        let rows = self.rows.get(table).into_iter().flat_map(BTreeMap::values);
-        rows.filter(|row| row.text(column) == value).cloned().collect()
-    }
-
     fn apply(&mut self, writes: Writes) -> Result<(), Refusal> {
         let before = (self.rows.clone(), self.addresses.clone(), self.claims.clone());
         self.touched.clear();
+        self.touched_hosts = false;
         self.written = 0;
         for write in writes.0 {
             if let Err(refusal) = self.write(write) {
@@ -281,7 +252,8 @@ impl World {
             }
             Write::ReleasePorts { owner } => self.claims.retain(|_, by| *by != owner),
             Write::Touch { scope, object } => drop(self.touched.insert((scope, object))),
-            Write::ReleaseSegments { .. } | Write::TouchHosts => {}
+            Write::TouchHosts => self.touched_hosts = true,
+            Write::ReleaseSegments { .. } => {}
         }
         Ok(())
     }

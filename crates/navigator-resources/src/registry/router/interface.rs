@@ -1,4 +1,4 @@
-//! `add_router_interface` and `remove_router_interface`: a subnet is attached by a port of its own,
+//! `add_router_interface`, and what a router's devices are: a subnet is attached by a port of its own,
 //! which either takes the subnet's gateway address (by subnet) or is brought along (by port; the
 //! way for a second router on one subnet).
 
@@ -13,22 +13,21 @@ use crate::{
     AttributeValue, Context, Facts, FloatingIp, GatewayPortForwarding, Network, Port,
     PortForwarding, Refusal, Select, SqlValue, Stop, Subnet, Write, Writes,
     attribute::Text,
-    forwarding::{is_attached, router_interfaces},
     registry::port::{self, FixedIpRequest, NewPort, ROUTER_INTERFACE_OWNER},
 };
 
-fn bad(msg: String) -> Stop {
+pub(super) fn bad(msg: String) -> Stop {
     Refusal::BadRequest { resource: "router".to_owned(), msg }.into()
 }
 
 /// The `subnet_id` and `port_id` of a body.
-struct Named {
-    subnet_id: Option<SubnetId>,
-    port_id: Option<PortId>,
+pub(super) struct Named {
+    pub(super) subnet_id: Option<SubnetId>,
+    pub(super) port_id: Option<PortId>,
 }
 
 impl Named {
-    fn read(body: &Map<String, Value>) -> Result<Self, Stop> {
+    pub(super) fn read(body: &Map<String, Value>) -> Result<Self, Stop> {
         let subnet_id = id(body, "subnet_id")?;
         let port_id = id(body, "port_id")?;
         if subnet_id.is_none() && port_id.is_none() {
@@ -136,6 +135,7 @@ fn by_port(
         return Err(bad("Cannot have multiple IPv4 subnets on router port".to_owned()));
     }
     check_subnets(router, &subnets, facts)?;
+    nothing_leads_to(&port, facts)?;
     port.device_id = Text(router.id.to_string());
     port.device_owner = Text(ROUTER_INTERFACE_OWNER.to_owned());
     let mut writes = port::bind(&mut port, router.l3_host.clone(), facts, context)?;
@@ -144,6 +144,19 @@ fn by_port(
         writes.update(&port);
     }
     Ok((port, writes))
+}
+
+/// A forwarding to a router's own interface would open what the router serves to its tenants only.
+fn nothing_leads_to(port: &Port, facts: &Facts) -> Result<(), Stop> {
+    let inside = || Select::eq("internal_port_id", port.id.to_string());
+    let outside = Select::eq("port_id", port.id.to_string());
+    if facts.list::<GatewayPortForwarding>(inside())?.is_empty()
+        && facts.list::<PortForwarding>(inside())?.is_empty()
+        && facts.list::<FloatingIp>(outside)?.is_empty()
+    {
+        return Ok(());
+    }
+    Err(bad(format!("Port {} has a floating IP or port forwardings", port.id)))
 }
 
 /// The subnets that ports have addresses of, by id.
@@ -193,110 +206,7 @@ pub(super) fn check_subnets(router: &Router, new: &[Subnet], facts: &Facts) -> R
     Ok(())
 }
 
-/// `{"subnet_id": …}`, `{"port_id": …}` or both.
-pub(super) fn remove(
-    router: &Router,
-    body: &Map<String, Value>,
-    facts: &Facts,
-    _context: &Context<'_>,
-) -> Result<(Value, Writes), Stop> {
-    let Named { subnet_id, port_id } = Named::read(body)?;
-    let interfaces = router_interfaces(router.id, facts)?;
-    let port = match port_id {
-        Some(port_id) => named_port(router, &interfaces, port_id, subnet_id)?,
-        None => on_subnet(router, &interfaces, subnet_id, facts)?,
-    };
-    for fixed in &port.fixed_ips {
-        not_needed(router, fixed.subnet_id, facts)?;
-    }
-    let mut writes = port::remove(port, facts)?;
-    touch(router, port, &mut writes);
-    Ok((info(router, port, subnet_id), writes))
-}
-
-fn named_port<'a>(
-    router: &Router,
-    interfaces: &'a [Port],
-    port_id: PortId,
-    subnet_id: Option<SubnetId>,
-) -> Result<&'a Port, Stop> {
-    let found = interfaces.iter().find(|port| port.id == port_id);
-    let port = found.ok_or_else(|| Refusal::RouterInterfaceNotFound {
-        router_id: router.id.to_string(),
-        port_id: port_id.to_string(),
-    })?;
-    match subnet_id {
-        Some(subnet_id) if !is_attached(std::slice::from_ref(port), subnet_id) => {
-            Err(Refusal::SubnetMismatchForPort {
-                port_id: port_id.to_string(),
-                subnet_id: subnet_id.to_string(),
-            }
-            .into())
-        }
-        _ => Ok(port),
-    }
-}
-
-fn on_subnet<'a>(
-    router: &Router,
-    interfaces: &'a [Port],
-    subnet_id: Option<SubnetId>,
-    facts: &Facts,
-) -> Result<&'a Port, Stop> {
-    let Some(subnet_id) = subnet_id else { return Err(bad("No subnet is specified".to_owned())) };
-    let attached =
-        interfaces.iter().find(|port| is_attached(std::slice::from_ref(*port), subnet_id));
-    if let Some(port) = attached {
-        return Ok(port);
-    }
-    if facts.find::<Subnet>(subnet_id)?.is_none() {
-        return Err(Refusal::not_found::<Subnet>(subnet_id).into());
-    }
-    Err(Refusal::RouterInterfaceNotFoundForSubnet {
-        router_id: router.id.to_string(),
-        subnet_id: subnet_id.to_string(),
-    }
-    .into())
-}
-
-/// Neither floating IPs nor forwardings nor routes lead through the interface on this subnet.
-fn not_needed(router: &Router, subnet_id: SubnetId, facts: &Facts) -> Result<(), Stop> {
-    let Some(subnet) = facts.find::<Subnet>(subnet_id)? else { return Ok(()) };
-    let (router_id, subnet_id) = (router.id.to_string(), subnet_id.to_string());
-    let inside = |address: IpAddr| subnet.cidr.contains(&address);
-    let floating_ips: Vec<FloatingIp> = facts.list(Select::eq("router_id", router_id.as_str()))?;
-    let mut fixed = floating_ips.iter().filter_map(|floating_ip| floating_ip.fixed_ip_address);
-    if fixed.any(|address| inside(address.into())) || forwarded(&floating_ips, inside, facts)? {
-        return Err(Refusal::RouterInterfaceInUseByFloatingIP { router_id, subnet_id }.into());
-    }
-    let forwardings: Vec<GatewayPortForwarding> =
-        facts.list(Select::eq("router_id", router_id.as_str()))?;
-    if forwardings.iter().any(|forwarding| inside(forwarding.internal_ip_address.into())) {
-        return Err(Refusal::RouterInterfaceInUseByPortForwarding { router_id, subnet_id }.into());
-    }
-    if router.routes.iter().any(|route| inside(route.nexthop)) {
-        return Err(Refusal::RouterInterfaceInUseByRoute { router_id, subnet_id }.into());
-    }
-    Ok(())
-}
-
-/// Whether one of the floating IPs' own port forwardings leads there.
-fn forwarded(
-    floating_ips: &[FloatingIp],
-    inside: impl Fn(IpAddr) -> bool,
-    facts: &Facts,
-) -> Result<bool, Stop> {
-    // An associated floating IP has none.
-    let free = floating_ips.iter().filter(|floating_ip| floating_ip.port_id.is_none());
-    let ids: Vec<SqlValue> = free.map(|f| SqlValue::from(f.id.to_string())).collect();
-    if ids.is_empty() {
-        return Ok(false);
-    }
-    let forwardings: Vec<PortForwarding> = facts.list(Select::any("floatingip_id", ids))?;
-    Ok(forwardings.iter().any(|forwarding| inside(forwarding.internal_ip_address.into())))
-}
-
-fn touch(router: &Router, port: &Port, writes: &mut Writes) {
+pub(super) fn touch(router: &Router, port: &Port, writes: &mut Writes) {
     router.touch(writes);
     writes
         .bump::<Router>(router.id)
@@ -304,7 +214,7 @@ fn touch(router: &Router, port: &Port, writes: &mut Writes) {
         .push(Write::TouchHosts);
 }
 
-fn info(router: &Router, port: &Port, subnet_id: Option<SubnetId>) -> Value {
+pub(super) fn info(router: &Router, port: &Port, subnet_id: Option<SubnetId>) -> Value {
     let subnet_ids: Vec<SubnetId> = port.fixed_ips.iter().map(|fixed| fixed.subnet_id).collect();
     let project_id = &port.standard.project_id;
     json!({

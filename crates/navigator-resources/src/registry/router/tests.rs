@@ -220,6 +220,18 @@ fn a_second_router_on_a_subnet_comes_by_a_port_of_its_own() {
 }
 
 #[test]
+fn a_port_that_is_reached_from_outside_becomes_no_interface() {
+    let mut site = Site::new();
+    let free = json!({"device_owner": ""});
+    site.world.update::<Port>(&member(TENANT), site.instance, free).unwrap();
+    site.forward(json!({})).unwrap();
+    site.router = site.world.create::<Router>(&member(TENANT), None, json!({})).unwrap().id;
+    let body = json!({"port_id": site.instance});
+    let refusal = site.act("add_router_interface", body).unwrap_err();
+    assert!(refusal.to_string().contains("has a floating IP or port forwardings"), "{refusal}");
+}
+
+#[test]
 fn what_is_not_attached_cannot_be_removed() {
     let mut site = Site::new();
     let other = network(&mut site.world, TENANT);

@@ -1,0 +1,51 @@
+//! Columns that the database computes and that rules depend on, computed from the same rows.
+
+use std::collections::BTreeMap;
+
+use super::World;
+use crate::{Row, SqlValue};
+
+impl World {
+    /// Adds the columns that the database computes and that rules depend on.
+    pub(super) fn computed(&self, table: &str, mut row: Row) -> Row {
+        let id = row.text("id").to_owned();
+        let cell = |table: &str, id: &SqlValue, column: &str| -> SqlValue {
+            let SqlValue::Text(id) = id else { return SqlValue::Null };
+            let found = self.rows.get(table).and_then(|rows| rows.get(id));
+            found.map_or(SqlValue::Null, |row| row.get(column).clone())
+        };
+        match table {
+            "routers" => {
+                let rows = self.load_raw("gateway_port_forwardings", "router_id", &id);
+                row.0.insert("forwards", SqlValue::Int(i64::from(!rows.is_empty())));
+                let gateway = cell("ports", row.get("gw_port_id"), "fixed_ips");
+                row.0.insert("gateway_fixed_ips", gateway);
+            }
+            "gateway_port_forwardings" => {
+                let port = cell("routers", row.get("router_id"), "gw_port_id");
+                row.0.insert("gw_ip_address", cell("ports", &port, "fixed_ips"));
+            }
+            "floatingips" => {
+                let items = self.load_raw("port_forwardings", "floatingip_id", &id);
+                let columns = [
+                    "id",
+                    "protocol",
+                    "internal_ip_address",
+                    "internal_port_id",
+                    "external_port_range",
+                    "internal_port_range",
+                ];
+                let words = |row: &Row| columns.map(|column| row.text(column).to_owned()).join(" ");
+                let items: Vec<String> = items.iter().map(words).collect();
+                row.0.insert("port_forwardings", items.join(",").into());
+            }
+            _ => {}
+        }
+        row
+    }
+
+    fn load_raw(&self, table: &str, column: &str, value: &str) -> Vec<Row> {
+        let rows = self.rows.get(table).into_iter().flat_map(BTreeMap::values);
+        rows.filter(|row| row.text(column) == value).cloned().collect()
+    }
+}
