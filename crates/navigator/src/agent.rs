@@ -25,7 +25,7 @@ pub(crate) fn on_this_host(
 fn remote(config: &Config) -> anyhow::Result<Agent> {
     let server = HttpControlPlane::new(
         &config.server.url,
-        config.server.agent_secret.clone(),
+        config.agent_secret().as_deref().map(str::to_owned),
     )?;
     on_this_host(&config.agent, Arc::new(server))
 }

@@ -8,6 +8,7 @@ use crate::{agent, config::Config, server, shutdown};
 
 pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let shutdown = shutdown::requested()?;
+    config.keep_agent_secret()?;
     let state = server::state(&config).await?;
     let plane = LocalControlPlane::from(&state);
     let agent = agent::on_this_host(&config.agent, Arc::new(plane))?;

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
+    fs::OpenOptions,
+    io::Write as _,
     net::SocketAddr,
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,6 +16,7 @@ use navigator_api::Identity;
 use navigator_model::{L4PortRange, MacAddress};
 use navigator_resources::Settings;
 use serde::Deserialize;
+use uuid::Uuid;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -142,7 +146,31 @@ impl Config {
         Ok(config)
     }
 
+    /// As configured, or as the process that holds server and agent made it for its own host.
     pub(crate) fn agent_secret(&self) -> Option<Arc<str>> {
-        self.server.agent_secret.as_deref().map(Arc::from)
+        let kept = || std::fs::read_to_string(self.secret_file()).ok();
+        self.server.agent_secret.clone().or_else(kept).map(Arc::from)
+    }
+
+    fn secret_file(&self) -> PathBuf {
+        self.agent.state_dir.join("agent-secret")
+    }
+
+    /// Makes a secret that only root of this host can read, so that `navigator agent plan` works
+    /// beside a server and agent in one process without anything being configured.
+    pub(crate) fn keep_agent_secret(&self) -> anyhow::Result<()> {
+        if self.agent_secret().is_some() {
+            return Ok(());
+        }
+        std::fs::create_dir_all(&self.agent.state_dir)
+            .with_context(|| format!("cannot make {}", self.agent.state_dir.display()))?;
+        let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(self.secret_file())
+            .and_then(|mut file| file.write_all(secret.as_bytes()))
+            .with_context(|| format!("cannot write {}", self.secret_file().display()))
     }
 }

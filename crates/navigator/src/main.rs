@@ -93,7 +93,9 @@ fn run(command: Command) -> anyhow::Result<()> {
     runtime.block_on(async {
         match command {
             Command::Server(argument) => server::run(Config::load(argument.config)?).await,
-            Command::Agent { config, action: None } => agent::run(Config::load(config.config)?).await,
+            Command::Agent { config, action: None } => {
+                agent::run(Config::load(config.config)?).await
+            }
             Command::Agent { config, action: Some(AgentAction::Plan { scope }) } => {
                 agent::plan(Config::load(config.config)?, scope).await
             }
