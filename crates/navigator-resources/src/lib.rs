@@ -14,8 +14,6 @@ pub mod attribute;
 pub mod context;
 pub mod declaration;
 pub mod dhcp_scheduling;
-#[cfg(test)]
-pub(crate) mod fact_table;
 pub mod facts;
 pub mod forwarding;
 pub mod l3_scheduling;

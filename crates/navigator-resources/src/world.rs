@@ -282,3 +282,14 @@ fn map(body: Value) -> Map<String, Value> {
 fn input<T: Input>(body: &Map<String, Value>) -> Result<T, Refusal> {
     T::from_json(body).map_err(|(name, reason)| Refusal::invalid(name, reason))
 }
+
+/// Status and type of a refusal.
+pub(crate) fn refusal<T: std::fmt::Debug>(outcome: Result<T, Refusal>) -> (u16, String) {
+    let refusal = outcome.expect_err("it is refused");
+    (refusal.status(), refusal.type_name())
+}
+
+/// What [`refusal`] shall be.
+pub(crate) fn refused(status: u16, name: &str) -> (u16, String) {
+    (status, name.to_owned())
+}

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::fact_table::{FactTable, NOW};
+use crate::world::{Session, NOW};
 
 pub(crate) fn agent(agent_type: &str, host: &str) -> Agent {
     let name = format!("{agent_type}/{host}");
@@ -40,10 +40,10 @@ fn an_agent_is_alive_as_long_as_its_last_heartbeat_is_young() {
 
 #[test]
 fn an_agent_that_is_off_or_silent_gets_no_work() {
-    let mut table = FactTable::new();
+    let mut table = Session::new();
     let (a, mut b, mut c) = (agent(L3_AGENT, "a"), agent(L3_AGENT, "b"), agent(L3_AGENT, "c"));
     b.admin_state_up = false;
-    c.heartbeat_timestamp = "2026-11-20T11:00:00Z".to_owned();
+    c.heartbeat_timestamp = "2026-01-02T02:00:00Z".to_owned();
     for one in [&a, &b, &c, &agent(DHCP_AGENT, "d")] {
         table.put(one);
     }
@@ -55,7 +55,7 @@ fn an_agent_that_is_off_or_silent_gets_no_work() {
 
 #[test]
 fn an_administrator_switches_an_agent_off_and_forgets_it() {
-    let mut table = FactTable::new();
+    let mut table = Session::new();
     let agent = agent(L3_AGENT, "a");
     table.put(&agent);
     let changed: Agent =

@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{Port, Resource, fact_table::FactTable};
+use crate::{Port, Resource, world::Session};
 
 /// A network of project `p`, who asks from now on.
-fn table() -> (FactTable, Network) {
-    let mut table = FactTable::new();
+fn table() -> (Session, Network) {
+    let mut table = Session::new();
     let network = table.as_project("p").create(json!({})).unwrap();
     (table, network)
 }
@@ -19,7 +19,7 @@ fn body(network: &Network, more: Value) -> Value {
     body
 }
 
-fn subnet(table: &mut FactTable, network: &Network, more: Value) -> Subnet {
+fn subnet(table: &mut Session, network: &Network, more: Value) -> Subnet {
     table.create(body(network, more)).unwrap()
 }
 
@@ -162,7 +162,7 @@ fn only_the_networks_owner_divides_it() {
 fn a_gateway_changes_only_to_what_fits_and_while_no_router_holds_it() {
     let (mut table, network) = table();
     let made = subnet(&mut table, &network, json!({"cidr": "10.0.0.0/24"}));
-    let change = |table: &mut FactTable, gateway: Value| {
+    let change = |table: &mut Session, gateway: Value| {
         table
             .update::<Subnet>(made.id, json!({"gateway_ip": gateway}))
             .map_err(|refusal| refusal.type_name())
@@ -227,7 +227,7 @@ fn addresses_that_hosts_make_themselves_come_and_go_with_the_subnet() {
         "ipv6_address_mode": "slaac", "ipv6_ra_mode": "slaac",
     });
     let made = subnet(&mut table, &network, v6);
-    let addresses = |table: &FactTable| -> Vec<String> {
+    let addresses = |table: &Session| -> Vec<String> {
         let port = table.get::<Port>(port.id).unwrap();
         port.fixed_ips.iter().map(|f| f.ip_address.to_string()).collect()
     };
