@@ -4,7 +4,8 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    fs::{File, TryLockError},
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU8, Ordering::Relaxed},
@@ -56,6 +57,8 @@ pub enum AgentError {
         #[source]
         source: std::io::Error,
     },
+    #[error("another agent works with state directory {}", _0.display())]
+    AlreadyRunning(PathBuf),
     #[error("nothing is known of {0}: the server does not answer and no replica is on disk")]
     Unknown(Scope),
     #[error(transparent)]
@@ -142,6 +145,7 @@ impl Agent {
     /// plane stays as it is.
     pub async fn run(&self, shutdown: impl Future<Output = ()>) -> Result<(), AgentError> {
         let inner = &self.inner;
+        let _alone = alone(&inner.config.state_dir)?;
         inner.start_watching();
         let mut tasks = JoinSet::new();
         tasks.spawn(inner.clone().beat_and_connect());
@@ -227,6 +231,17 @@ impl Inner {
                 self.queue.wake(scope.clone(), Cause::Resync);
             }
         }
+    }
+}
+
+/// Two agents would undo each other's work. The lock ends with the process, however it ends.
+fn alone(state_dir: &Path) -> Result<File, AgentError> {
+    let failed = |source| AgentError::StateDirectory { directory: state_dir.to_owned(), source };
+    let file = File::create(state_dir.join("agent.lock")).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(AgentError::AlreadyRunning(state_dir.to_owned())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
     }
 }
 

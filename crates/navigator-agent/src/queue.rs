@@ -2,7 +2,7 @@
 //! time per caller, never the same scope to two callers; a scope that is woken while it is worked on
 //! comes once more. Holds no state of any scope.
 //!
-//! Resyncs stand behind everything else: a user's change does not wait for 500 routers that are
+//! Resyncs and the like stand behind everything else: a user's change does not wait for 500 routers that are
 //! probably fine.
 
 use std::{
@@ -30,6 +30,8 @@ pub enum Cause {
     Resync = 16,
     /// Something was refused before.
     Retry = 32,
+    /// Something was noticed while we changed things ourselves.
+    Echo = 64,
 }
 
 /// A set of [`Cause`]s.
@@ -46,8 +48,13 @@ impl Causes {
         self.0 == Cause::Revision as u8
     }
 
+    /// The kernel moved, not the server: what is held of the server's word is as good as ever.
+    pub fn only_kernel(self) -> bool {
+        self.0 & !(Cause::Foreign as u8 | Cause::Arrival as u8 | Cause::Echo as u8) == 0
+    }
+
     fn urgent(self) -> bool {
-        self.0 & !(Cause::Resync as u8) != 0
+        self.0 & !(Cause::Resync as u8 | Cause::Echo as u8) != 0
     }
 }
 

@@ -61,7 +61,7 @@ impl Inner {
     /// Behind everything else and only once if it is probably ourselves that we hear.
     fn wake_foreign(&self, scope: Scope) {
         if self.machine.own_changes.is_echo(&scope) {
-            self.queue.wake_after(scope, Cause::Resync, ECHO_CHECK);
+            self.queue.wake_after(scope, Cause::Echo, ECHO_CHECK);
         } else {
             self.queue.wake(scope, Cause::Foreign);
         }

@@ -86,7 +86,13 @@ impl Inner {
         causes: Causes,
     ) -> Result<Ended, AgentError> {
         let state = self.state(scope);
-        let (changed, entry, answered) = match self.pull(scope, &state).await {
+        // A repair does not wait for a server, and 500 of them do not fall upon it.
+        let pulled = if causes.only_kernel() && self.held(scope).is_some() {
+            Pulled::Fresh { changed: Changed::Nothing, entry: None }
+        } else {
+            self.pull(scope, &state).await
+        };
+        let (changed, entry, answered) = match pulled {
             Pulled::Fresh { changed, entry } => (changed, entry, Ended::Settled),
             Pulled::Stale => (Changed::Nothing, None, self.unanswered()),
             Pulled::Nothing => return Ok(self.unanswered()),

@@ -12,7 +12,7 @@ mod server;
 use std::time::Duration;
 
 use fleet::{Fleet, forward_key, host_scope, network_scope, router_scope};
-use navigator_agent::{Cause, Host};
+use navigator_agent::{AgentError, Cause, Host};
 use navigator_model::{Fetched, Outcome, Revision, Snapshot, snapshot::Duties};
 
 #[tokio::test]
@@ -263,6 +263,31 @@ async fn a_foreign_change_is_repaired_counted_and_ends_the_trust_in_what_was_rem
     run.until(|fleet| fleet.kernel.is_converged(&fleet.server, 1)).await;
     run.settled().await;
     assert!(run.metrics().drift_repaired_total > 0);
+}
+
+#[tokio::test]
+async fn a_repair_does_not_wait_for_the_server() {
+    let fleet = Fleet::new();
+    fleet.server.serve_router(1, 5);
+    let run = fleet.start();
+    run.until(|fleet| fleet.kernel.is_converged(&fleet.server, 1)).await;
+    run.settled().await;
+    let fetches = fleet.server.fetches();
+    fleet.kernel.flush_ruleset(1);
+    fleet.kernel.notice_namespace(1);
+    run.until(|fleet| fleet.kernel.is_converged(&fleet.server, 1)).await;
+    run.settled().await;
+    assert_eq!(fleet.server.fetches(), fetches);
+}
+
+#[tokio::test]
+async fn a_second_agent_on_one_host_is_refused() {
+    let fleet = Fleet::new();
+    let run = fleet.start();
+    run.until(|fleet| fleet.server.heartbeats() > 0).await;
+    let second = fleet.agent().run(std::future::pending()).await;
+    assert!(matches!(second, Err(AgentError::AlreadyRunning(_))));
+    run.stop().await;
 }
 
 #[tokio::test]
