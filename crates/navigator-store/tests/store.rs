@@ -36,5 +36,7 @@ mod fetch;
 mod listing;
 #[path = "store/migration.rs"]
 mod migration;
+#[path = "store/outage.rs"]
+mod outage;
 #[path = "store/world.rs"]
 mod world;

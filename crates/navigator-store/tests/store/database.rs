@@ -34,19 +34,33 @@ impl Database {
             .output()
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        // Killed with this thread, should it be killed.
-        let server = as_postgres("postgres", &directory, Some("INT"))
+        let mut database = Self { directory, server: None };
+        database.start();
+        database
+    }
+
+    pub(crate) fn start(&mut self) {
+        // Ends with this thread, should it be killed.
+        let server = as_postgres("postgres", &self.directory, Some("INT"))
             .arg("-D")
-            .arg(&data)
+            .arg(self.directory.path().join("data"))
             .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=60"])
             .args(["-c", "shared_buffers=16MB", "-c", "deadlock_timeout=100ms"])
             .arg("-k")
-            .arg(directory.path())
+            .arg(self.directory.path())
             .spawn()
             .unwrap();
-        let database = Self { directory, server: Some(server) };
-        database.wait();
-        database
+        self.server = Some(server);
+        self.wait();
+    }
+
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            // Only its own postmaster, by pid: immediate shutdown is SIGQUIT, and it ends its
+            // children itself.
+            let _ = Command::new("kill").args(["-QUIT", &server.id().to_string()]).status();
+            let _ = server.wait();
+        }
     }
 
     fn wait(&self) {
@@ -99,12 +113,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if let Some(server) = &mut self.server {
-            // Only its own postmaster, by pid: immediate shutdown is SIGQUIT, and it ends its
-            // children itself.
-            let _ = Command::new("kill").args(["-QUIT", &server.id().to_string()]).status();
-            let _ = server.wait();
-        }
+        self.stop();
     }
 }
 
