@@ -5,17 +5,8 @@ use serde_json::{Value, json};
 use super::FloatingIp;
 use crate::{
     Network, Port, PortForwarding, Refusal, Resource, Router, Select,
-    world::{Site, TENANT, admin, member, network, subnet},
+    world::{Site, TENANT, admin, member, network, refusal, refused, subnet},
 };
-
-fn refusal<T: std::fmt::Debug>(outcome: Result<T, Refusal>) -> (u16, String) {
-    let refusal = outcome.expect_err("it is refused");
-    (refusal.status(), refusal.type_name())
-}
-
-fn refused(status: u16, name: &str) -> (u16, String) {
-    (status, name.to_owned())
-}
 
 impl Site {
     fn put_floating_ip(&mut self, id: impl ToString, body: Value) -> Result<FloatingIp, Refusal> {

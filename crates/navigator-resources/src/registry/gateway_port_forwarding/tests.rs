@@ -1,21 +1,15 @@
 //! The checks in their order: each row breaks one thing more than the next check sees.
 
+mod events;
+mod history;
+mod targets;
+
 use serde_json::{Value, json};
 
-use super::GatewayPortForwarding;
 use crate::{
-    Port, Refusal, Resource, Router, Select, Subnet, Write,
-    world::{Site, TENANT, admin, member, network, subnet},
+    GatewayPortForwarding, Port, Resource, Router, Write,
+    world::{Site, TENANT, admin, member, refusal, refused, subnet},
 };
-
-fn refusal<T: std::fmt::Debug>(outcome: Result<T, Refusal>) -> (u16, String) {
-    let refusal = outcome.expect_err("it is refused");
-    (refusal.status(), refusal.type_name())
-}
-
-fn refused(status: u16, name: &str) -> (u16, String) {
-    (status, name.to_owned())
-}
 
 #[test]
 fn a_forwarding_shows_both_forms_of_its_ports_and_the_gateways_address() {
@@ -133,56 +127,6 @@ fn a_gateway_without_ipv4_cannot_be_forwarded_from() {
 }
 
 #[test]
-fn nobody_forwards_to_what_is_not_theirs() {
-    let mut site = Site::new();
-    let foreign_network = network(&mut site.world, "stranger");
-    subnet(&mut site.world, foreign_network, "10.5.0.0/24", "stranger");
-    let foreign = site.instance(foreign_network, "stranger", json!([{"ip_address": "10.5.0.9"}]));
-    let body = json!({"internal_port_id": foreign, "internal_ip_address": "10.5.0.9"});
-    assert_eq!(refusal(site.forward(body)), refused(404, "PortNotFound"), "invisible");
-
-    let body = json!({"network_id": site.network, "project_id": "stranger"});
-    let guest: Port = site.world.create(&admin(), None, body).unwrap();
-    let body = json!({"internal_port_id": guest.id});
-    assert_eq!(refusal(site.forward(body)), refused(400, "BadRequest"), "on my network, not mine");
-}
-
-#[test]
-fn nobody_forwards_to_the_networks_own_addresses() {
-    let mut site = Site::new();
-    site.world.agent("DHCP agent", "neutron-dhcp-agent", "node-1");
-    let dhcp = json!({"enable_dhcp": true});
-    site.world.update::<Subnet>(&member(TENANT), site.subnet, dhcp).unwrap();
-    for owner in ["network:dhcp", "network:router_interface"] {
-        let ports: Vec<Port> = site.world.all(Select::eq("device_owner", owner));
-        let body = json!({"internal_port_id": ports[0].id});
-        assert_eq!(refusal(site.forward(body)), refused(400, "BadRequest"), "{owner}");
-    }
-    let gateway: Vec<Port> = site.world.all(Select::eq("device_owner", "network:router_gateway"));
-    let body = json!({"internal_port_id": gateway[0].id});
-    assert_eq!(refusal(site.forward(body)), refused(404, "PortNotFound"), "nobody sees it");
-    for address in
-        ["127.0.0.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "10.0.0.1", "10.0.0.255"]
-    {
-        let body = json!({"internal_ip_address": address});
-        assert_eq!(refusal(site.forward(body)), refused(400, "InconsistentPortAndIP"), "{address}");
-    }
-    for address in ["::1", "::ffff:10.0.0.5", "10.0.0.5/32", "010.0.0.5", ""] {
-        let body = json!({"internal_ip_address": address});
-        assert_eq!(refusal(site.forward(body)), refused(400, "HTTPBadRequest"), "{address}");
-    }
-}
-
-#[test]
-fn an_allowed_address_pair_is_no_address_of_the_port() {
-    let mut site = Site::new();
-    let pairs = json!({"allowed_address_pairs": [{"ip_address": "10.0.0.99"}]});
-    site.world.update::<Port>(&member(TENANT), site.instance, pairs).unwrap();
-    let body = json!({"internal_ip_address": "10.0.0.99"});
-    assert_eq!(refusal(site.forward(body)), refused(400, "InconsistentPortAndIP"));
-}
-
-#[test]
 fn conflicts_name_the_values_and_the_other_side_counts_too() {
     let mut site = Site::new();
     site.forward(json!({})).unwrap();
@@ -288,77 +232,6 @@ fn a_deleted_forwarding_gives_its_ports_back() {
         site.world.touched.iter().any(|(_, object)| object.to_string().contains("gateway_port"))
     );
     site.forward(json!({})).unwrap();
-}
-
-#[test]
-fn an_address_that_leaves_its_port_takes_its_forwardings_along() {
-    let mut site = Site::new();
-    let two = json!({"fixed_ips": [{"ip_address": "10.0.0.5"}, {"ip_address": "10.0.0.6"}]});
-    site.world.update::<Port>(&member(TENANT), site.instance, two).unwrap();
-    site.forward(json!({"internal_ip_address": "10.0.0.5"})).unwrap();
-    let kept =
-        site.forward(json!({"external_port": 80, "internal_ip_address": "10.0.0.6"})).unwrap();
-    let one = json!({"fixed_ips": [{"ip_address": "10.0.0.6"}]});
-    site.world.update::<Port>(&member(TENANT), site.instance, one).unwrap();
-    assert_eq!(site.world.forwards(), [kept]);
-    site.world.delete::<Port>(&member(TENANT), site.instance).unwrap();
-    assert_eq!(site.world.forwards(), []);
-    // Its ports are free for another instance.
-    site.instance = site.instance(site.network, TENANT, json!([{"ip_address": "10.0.0.5"}]));
-    site.forward(json!({})).unwrap();
-}
-
-#[test]
-fn forwardings_keep_their_router_gateway_and_interface() {
-    let mut site = Site::new();
-    let id = site.forward(json!({})).unwrap().id;
-    let (router, caller) = (site.router, member(TENANT));
-    assert_eq!(
-        refusal(site.world.delete::<Router>(&caller, router)),
-        refused(409, "DeletedRouterWithRGForwarding")
-    );
-    let clear = json!({"external_gateway_info": {}});
-    assert_eq!(
-        refusal(site.world.update::<Router>(&caller, router, clear.clone())),
-        refused(409, "DeletedRouterGatewayWithRGForwarding")
-    );
-    let body = json!({"subnet_id": site.subnet});
-    assert_eq!(
-        refusal(site.world.action::<Router>(&caller, router, "remove_router_interface", body)),
-        refused(409, "RouterInterfaceInUseByPortForwarding")
-    );
-    site.world.delete::<GatewayPortForwarding>(&caller, id).unwrap();
-    site.world.update::<Router>(&caller, router, clear).unwrap();
-}
-
-#[test]
-fn the_gateways_primary_address_stays_while_there_are_forwardings() {
-    let mut site = Site::new();
-    let id = site.forward(json!({})).unwrap().id;
-    let before: GatewayPortForwarding = site.world.get(id);
-    let v6 = subnet(&mut site.world, site.external, "2001:db8::/64", "admin");
-    let gateway = |ips: Value| json!({"external_gateway_info": {"network_id": site.external, "external_fixed_ips": ips}});
-    let same = before.gw_ip_address.0.unwrap();
-    let grown = gateway(json!([{"ip_address": same}, {"subnet_id": v6}]));
-    let moved = gateway(json!([{"ip_address": "203.0.113.77"}]));
-    site.world.update::<Router>(&admin(), site.router, grown).unwrap();
-    assert_eq!(
-        refusal(site.world.update::<Router>(&admin(), site.router, moved.clone())),
-        refused(409, "DeletedRouterGatewayWithRGForwarding")
-    );
-    assert_eq!(site.world.get::<GatewayPortForwarding>(id).gw_ip_address.0, Some(same));
-    site.world.delete::<GatewayPortForwarding>(&admin(), id).unwrap();
-    site.world.update::<Router>(&admin(), site.router, moved).unwrap();
-}
-
-#[test]
-fn a_port_with_forwardings_gets_a_floating_ip_only_where_that_is_allowed() {
-    let mut site = Site::new();
-    site.forward(json!({})).unwrap();
-    let body = json!({"port_id": site.instance});
-    assert_eq!(refusal(site.floating_ip(body.clone())), refused(409, "PortHasPortForwarding"));
-    site.world.settings.allow_port_forwarding_with_floating_ip = true;
-    site.floating_ip(body).unwrap();
 }
 
 #[test]

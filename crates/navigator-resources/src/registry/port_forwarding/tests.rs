@@ -6,17 +6,8 @@ use serde_json::{Value, json};
 use super::PortForwarding;
 use crate::{
     FloatingIp, Port, Refusal, Resource, Router, Select,
-    world::{Site, TENANT, member, network, subnet},
+    world::{Site, TENANT, member, network, refusal, refused, subnet},
 };
-
-fn refusal<T: std::fmt::Debug>(outcome: Result<T, Refusal>) -> (u16, String) {
-    let refusal = outcome.expect_err("it is refused");
-    (refusal.status(), refusal.type_name())
-}
-
-fn refused(status: u16, name: &str) -> (u16, String) {
-    (status, name.to_owned())
-}
 
 fn site() -> (Site, FloatingIpId) {
     let mut site = Site::new();

@@ -1,6 +1,9 @@
 //! `configurations`: on which network nodes a router shall run. A router that is not highly
 //! available uses `preferred_agent`; the others are kept for when it is.
 
+#[cfg(test)]
+mod tests;
+
 use navigator_model::HostName;
 use serde_json::{Map, Value};
 

@@ -1,6 +1,9 @@
 //! Setting, changing and clearing a router's gateway. The gateway is a port on the external
 //! network that belongs to no project, so that tenants neither see nor move it.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::IpAddr;
 
 use navigator_model::{NetworkId, ProjectId};

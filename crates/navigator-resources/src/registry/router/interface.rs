@@ -2,6 +2,9 @@
 //! which either takes the subnet's gateway address (by subnet) or is brought along (by port; the
 //! way for a second router on one subnet).
 
+#[cfg(test)]
+mod tests;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
