@@ -9,6 +9,7 @@ mod extra_routes;
 mod gateway;
 mod gateway_info;
 mod interface;
+mod interface_removal;
 mod lifecycle;
 #[cfg(test)]
 mod tests;
@@ -128,7 +129,7 @@ impl Rules for Router {
     fn actions() -> &'static [MemberAction<Self>] {
         &[
             MemberAction { name: "add_router_interface", run: interface::add },
-            MemberAction { name: "remove_router_interface", run: interface::remove },
+            MemberAction { name: "remove_router_interface", run: interface_removal::remove },
             MemberAction { name: "add_extraroutes", run: extra_routes::add },
             MemberAction { name: "remove_extraroutes", run: extra_routes::remove },
         ]
