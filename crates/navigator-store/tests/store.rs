@@ -38,5 +38,7 @@ mod listing;
 mod migration;
 #[path = "store/outage.rs"]
 mod outage;
+#[path = "store/rules.rs"]
+mod rules;
 #[path = "store/world.rs"]
 mod world;

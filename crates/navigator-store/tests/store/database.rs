@@ -10,7 +10,7 @@ use std::{
 };
 
 use navigator_store::Store;
-use sqlx::{Connection, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
 pub(crate) struct Database {
@@ -102,6 +102,17 @@ impl Database {
             let mut connection = SqliteConnection::connect(&self.url()).await.unwrap();
             sqlx::query(text).execute(&mut connection).await.unwrap();
         }
+    }
+
+    /// Number of rows of a table that is no resource's.
+    pub(crate) async fn count(&self, table: &str) -> i64 {
+        let text = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+        if self.is_postgres() {
+            let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+            return sqlx::query_scalar(text).fetch_one(&mut connection).await.unwrap();
+        }
+        let mut connection = SqliteConnection::connect(&self.url()).await.unwrap();
+        sqlx::query_scalar(text).fetch_one(&mut connection).await.unwrap()
     }
 
     pub(crate) async fn migrated(&self) -> Store {
