@@ -18,7 +18,7 @@ use crate::{
     fault::Fault,
     if_match,
     listing::{self, Links, Parameters},
-    present::{Fields, present},
+    present::{Fields, View, present},
     state::{ApiState, now},
     versions::base_url,
 };
@@ -95,8 +95,9 @@ pub(crate) async fn list<R: Rules>(
         }
     }
     let fields = parameters.fields();
+    let view = View::of(&state, &caller);
     let items: Vec<Value> =
-        rows.iter().map(|row| present::<R>(row, &caller, &fields)).collect::<Result<_, _>>()?;
+        rows.iter().map(|row| present::<R>(row, &view, &fields)).collect::<Result<_, _>>()?;
     let mut answer = Map::new();
     answer.insert(declaration.collection.to_owned(), Value::Array(items));
     if limit.is_some() {
@@ -142,8 +143,8 @@ async fn rows<R: Resource>(state: &ApiState, ids: &[String]) -> Result<Vec<Row>,
     Ok(found)
 }
 
-fn one<R: Resource>(row: &Row, caller: &Caller, fields: &Fields) -> Answer {
-    let value = present::<R>(row, caller, fields)?;
+fn one<R: Rules>(row: &Row, view: &View<'_>, fields: &Fields) -> Answer {
+    let value = present::<R>(row, view, fields)?;
     Ok(Json(json!({ R::declaration().name: value })))
 }
 
@@ -161,7 +162,7 @@ pub(crate) async fn show<R: Rules>(
     let listing =
         Listing { conditions, visible_to: listing::visible_to(&caller), ..Listing::default() };
     match state.store.list(declaration, &listing).await?.pop() {
-        Some(row) => one::<R>(&row, &caller, &fields),
+        Some(row) => one::<R>(&row, &View::of(&state, &caller), &fields),
         None => Err(Refusal::not_found::<R>(ids.id()).into()),
     }
 }
@@ -203,8 +204,9 @@ pub(crate) async fn create<R: Rules>(
         .await?;
     state.wake(moved);
     let rows = rows::<R>(&state, &created).await?;
+    let view = View::of(&state, &caller);
     let values: Vec<Value> =
-        rows.iter().map(|row| present::<R>(row, &caller, &None)).collect::<Result<_, _>>()?;
+        rows.iter().map(|row| present::<R>(row, &view, &None)).collect::<Result<_, _>>()?;
     let answer = if many {
         json!({ declaration.collection: values })
     } else {
@@ -309,7 +311,7 @@ pub(crate) async fn update<R: Rules>(
         .await?;
     state.wake(moved);
     match rows::<R>(&state, &[ids.id().to_owned()]).await?.pop() {
-        Some(row) => one::<R>(&row, &caller, &None),
+        Some(row) => one::<R>(&row, &View::of(&state, &caller), &None),
         None => Err(Refusal::not_found::<R>(ids.id()).into()),
     }
 }

@@ -2,20 +2,39 @@
 
 use std::collections::BTreeSet;
 
-use navigator_resources::{Caller, DecodeError, Declaration, Resource, Row};
+use navigator_resources::{Caller, DecodeError, Declaration, Row, Rules, Settings};
 use serde_json::{Map, Value};
+
+use crate::state::{ApiState, now};
 
 /// Which attributes a request asked for; `None` is all.
 pub(crate) type Fields = Option<BTreeSet<String>>;
 
+/// Who looks, and when.
+pub(crate) struct View<'a> {
+    pub(crate) caller: &'a Caller,
+    pub(crate) settings: &'a Settings,
+    pub(crate) now: String,
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn of(state: &'a ApiState, caller: &'a Caller) -> Self {
+        Self { caller, settings: &state.settings, now: now() }
+    }
+}
+
 /// One row as the caller may see it.
-pub(crate) fn present<R: Resource>(
+pub(crate) fn present<R: Rules>(
     row: &Row,
-    caller: &Caller,
+    view: &View<'_>,
     fields: &Fields,
 ) -> Result<Value, DecodeError> {
-    let mut map = R::from_row(row)?.to_json();
-    hide_admin_attributes(R::declaration(), caller, &mut map);
+    let object = R::from_row(row)?;
+    let mut map = object.to_json();
+    for (name, value) in object.momentary(&view.now, view.settings) {
+        map.insert(name.to_owned(), value);
+    }
+    hide_admin_attributes(R::declaration(), view.caller, &mut map);
     if let Some(project) = map.get("project_id").cloned() {
         map.insert("tenant_id".to_owned(), project);
     }

@@ -2,7 +2,7 @@
 //! so, from facts alone.
 
 use crate::{
-    context::Context,
+    context::{Context, Settings},
     facts::{Facts, Stop},
     resource::Resource,
     writes::Writes,
@@ -42,6 +42,12 @@ pub trait Rules: Resource {
 
     /// `current` is locked.
     fn delete(current: &Self, facts: &Facts, context: &Context<'_>) -> Result<Writes, Stop>;
+
+    /// Attributes that depend on the moment they are looked at (`now` as in [`Context`]), which
+    /// nothing stores.
+    fn momentary(&self, _now: &str, _settings: &Settings) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
 
     fn actions() -> &'static [MemberAction<Self>] {
         &[]

@@ -6,9 +6,10 @@
 
 use jiff::Timestamp;
 use navigator_model::{AgentId, HostName};
+use serde_json::Value;
 
 use crate::{
-    Context, Facts, Refusal, Resource, Rules, Select, Stop, Write, Writes,
+    Context, Facts, Refusal, Resource, Rules, Select, Settings, Stop, Write, Writes,
     attribute::{Dict, Text},
 };
 
@@ -122,6 +123,11 @@ impl Rules for Agent {
         // Its tunnel address goes with it.
         writes.push(Write::TouchHosts);
         Ok(writes)
+    }
+
+    fn momentary(&self, now: &str, settings: &Settings) -> Vec<(&'static str, Value)> {
+        let alive = alive(&self.heartbeat_timestamp, now, settings.agent_down_time_s);
+        vec![("alive", alive.into())]
     }
 }
 

@@ -133,13 +133,14 @@ fn free(
     context: &Context<'_>,
 ) -> Result<(), Stop> {
     let others: Vec<FloatingIp> = facts.list(Select::eq("port_id", port.id.to_string()))?;
-    let rival = others.iter().find(|other| {
+    let taken = others.iter().any(|other| {
         other.id != floating_ip.id
             && other.fixed_ip_address == Some(address)
             && other.floating_network_id == floating_ip.floating_network_id
     });
-    if let Some(rival) = rival {
-        return Err(rival.already_associated(port.id, address).into());
+    if taken {
+        // As Neutron does, names the one that cannot, not the one that already does.
+        return Err(floating_ip.already_associated(port.id, address).into());
     }
     if !context.settings.allow_port_forwarding_with_floating_ip {
         let select = Select::eq("internal_port_id", port.id.to_string());
