@@ -38,7 +38,8 @@ fn connect(flow: &Flow) -> io::Result<TcpStream> {
 }
 
 fn exchange(flow: &Flow, stream: &mut TcpStream, ledger: &mut Ledger) -> io::Result<()> {
-    let mut last_echo = Instant::now();
+    let begin = Instant::now();
+    let mut last_echo = begin;
     for sequence in 0.. {
         let record = flow.record(sequence);
         stream.write_all(&record)?;
@@ -46,7 +47,9 @@ fn exchange(flow: &Flow, stream: &mut TcpStream, ledger: &mut Ledger) -> io::Res
         let mut echo = [0; RECORD];
         if let Err((missing, error)) = read_echo(stream, &mut echo) {
             ledger.tcp_bytes_lost += missing as u64;
-            return Err(error);
+            let (local, at_ms) = (stream.local_addr()?, begin.elapsed().as_millis());
+            let text = format!("{local}: record {sequence} unanswered after {at_ms} ms: {error}");
+            return Err(io::Error::new(error.kind(), text));
         }
         ledger.note_gap(last_echo, flow.interval_ms());
         last_echo = Instant::now();
