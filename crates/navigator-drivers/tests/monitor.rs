@@ -56,12 +56,16 @@ fn link(name: &str) -> Foreign {
 #[test]
 fn changes_by_other_processes_are_reported() {
     alone(|| {
+        // Link-local addresses would come up by themselves, seconds later.
+        run("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1");
         run("ip link add left type veth peer name right");
         run("ip link set left up");
         run("ip link set right up");
         run("ip addr add 198.51.100.1/24 dev left");
         run("nft add table ip navigator");
         let (_monitor, receiver) = watch("here");
+        // Carriers come up by and by.
+        while receiver.recv_timeout(SILENCE * 3).is_ok() {}
         run("nft flush ruleset");
         assert_eq!(reported(&receiver, &Foreign::Nft), [Foreign::Nft]);
         run("ip addr del 198.51.100.1/24 dev left");
@@ -183,7 +187,8 @@ fn a_dropped_monitor_lets_its_namespace_go() {
         let monitor = host::inside("gone", || watch("gone")).join().unwrap();
         run("ip netns del gone");
         drop(monitor);
-        for _ in 0..100 {
+        // The kernel takes namespaces down by and by, with those of other tests.
+        for _ in 0..500 {
             if !run("ip -o link").contains("here") {
                 return;
             }

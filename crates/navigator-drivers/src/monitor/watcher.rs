@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs::File,
     io,
     os::fd::BorrowedFd,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -13,6 +14,7 @@ use std::{
 
 use nix::{
     errno::Errno,
+    sched::{CloneFlags, setns},
     sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
 };
 
@@ -87,9 +89,21 @@ fn watcher() -> io::Result<Arc<Watcher>> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     let watcher = Arc::new(Watcher { epoll, sources: Mutex::default() });
     let running = watcher.clone();
-    thread::Builder::new().name("monitor".to_owned()).spawn(move || running.run())?;
+    let home = File::open("/proc/self/ns/net")?;
+    thread::Builder::new().name("monitor".to_owned()).spawn(move || {
+        go_home(home);
+        running.run();
+    })?;
     *started = Some(watcher.clone());
     Ok(watcher)
+}
+
+/// A thread is born into the network namespace of the one that started it, here of whichever was
+/// watched first, and would keep that namespace alive for ever. So it moves to the process's own.
+fn go_home(home: File) {
+    if let Err(errno) = setns(home, CloneFlags::CLONE_NEWNET) {
+        tracing::error!(error = %errno, "the monitor keeps a network namespace alive");
+    }
 }
 
 impl Watcher {
