@@ -1,6 +1,8 @@
 //! The real rules on the real databases: a tenant's cloud is built, fetched and taken down again,
 //! and nothing of it is left.
 
+use std::time::{Duration, Instant};
+
 use navigator_model::{Fetched, Heartbeat, Object, Scope, Snapshot, report::AgentRole};
 use navigator_resources::{
     FloatingIp, GatewayPortForwarding, Input, MemberAction, Network, Port, PortForwarding, Refusal,
@@ -17,6 +19,7 @@ use crate::{
 on_both! {
     a_cloud_is_built_fetched_and_taken_down_without_a_trace,
     two_forwards_of_one_external_port_are_refused,
+    a_thousand_ports_at_three_servers_fill_a_subnet_exactly,
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -206,4 +209,28 @@ async fn two_forwards_of_one_external_port_are_refused(database: &Database) {
     for refused in made.into_iter().filter_map(Result::err) {
         assert!(matches!(refused, DecideError::Refused(_)), "{refused}");
     }
+}
+
+async fn a_thousand_ports_at_three_servers_fill_a_subnet_exactly(database: &Database) {
+    // A /22 without its gateway and its DHCP port.
+    const PLACES: usize = 1020;
+    let stores = [database.migrated().await, database.connect().await, database.connect().await];
+    agents(&stores[0]).await;
+    let network = create::<Network>(&stores[0], None, json!({"name": "tenant"})).await;
+    let body = json!({"network_id": network, "ip_version": 4, "cidr": "10.0.0.0/22"});
+    create::<Subnet>(&stores[0], None, body).await;
+    let start = Instant::now();
+    let tasks = (0..PLACES + 10).map(|n| {
+        let (store, body) = (stores[n % 3].clone(), json!({"network_id": network}));
+        tokio::spawn(async move { try_create::<Port>(&store, None, body).await })
+    });
+    let made = futures::future::join_all(tasks).await.into_iter().map(Result::unwrap);
+    let (good, bad): (Vec<_>, Vec<_>) = made.partition(Result::is_ok);
+    for refused in bad.into_iter().filter_map(Result::err) {
+        let full =
+            DecideError::Refused(Refusal::IpAddressGenerationFailure { net_id: network.clone() });
+        assert_eq!(refused.to_string(), full.to_string());
+    }
+    assert_eq!(good.len(), PLACES);
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }
