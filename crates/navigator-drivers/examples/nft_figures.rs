@@ -6,12 +6,9 @@
 
 use std::{net::Ipv4Addr, time::Instant};
 
-use navigator_drivers::{conntrack::Conntrack, nft::Nft};
-use navigator_model::{L4Port, L4PortRange, Protocol};
-use navigator_state::{
-    FlowMatch,
-    nft::{Element, ElementChange, Tuple},
-};
+use navigator_drivers::nft::Nft;
+use navigator_model::Protocol;
+use navigator_state::nft::{Element, ElementChange, Tuple};
 
 const COUNT: u32 = 50_000;
 const ROUNDS: u32 = 1_000;
@@ -100,15 +97,4 @@ fn main() {
     });
     let removals: Vec<_> = all.iter().map(reversed).collect();
     measure("remove 50,000", 1, |_| apply(&mut nft, &removals));
-
-    let mut conntrack = Conntrack::open().unwrap();
-    let port = L4Port::new(80).unwrap();
-    let one = FlowMatch::Destination {
-        address: Ipv4Addr::new(198, 51, 100, 7),
-        protocol: Protocol::Tcp,
-        ports: L4PortRange::single(port),
-    };
-    measure("flush one forward's flows, none there", 100, |_| {
-        assert_eq!(conntrack.flush(std::slice::from_ref(&one)).unwrap(), 0);
-    });
 }
