@@ -17,5 +17,5 @@ CREATE TABLE port_forwardings (
     revision_number BIGINT NOT NULL
 );
 CREATE INDEX port_forwardings_floatingip_id ON port_forwardings (floatingip_id, protocol, external_port);
-CREATE INDEX port_forwardings_internal_port_id ON port_forwardings (internal_port_id);
+CREATE INDEX port_forwardings_internal_port_id ON port_forwardings (internal_port_id, protocol, internal_port);
 CREATE INDEX port_forwardings_project_id ON port_forwardings (project_id);

@@ -19,5 +19,5 @@ CREATE TABLE gateway_port_forwardings (
     revision_number BIGINT NOT NULL
 );
 CREATE INDEX gateway_port_forwardings_router_id ON gateway_port_forwardings (router_id, protocol, external_port);
-CREATE INDEX gateway_port_forwardings_internal_port_id ON gateway_port_forwardings (internal_port_id);
+CREATE INDEX gateway_port_forwardings_internal_port_id ON gateway_port_forwardings (internal_port_id, protocol, internal_port);
 CREATE INDEX gateway_port_forwardings_project_id ON gateway_port_forwardings (project_id);
