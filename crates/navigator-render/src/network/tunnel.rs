@@ -17,7 +17,11 @@ pub(super) fn render(
     bridge: String,
     wired: &mut DesiredNamespace,
 ) -> Result<(), String> {
-    let local = site.host.tunnel_ip.ok_or("this host has no tunnel address")?;
+    let Some(local) = site.host.tunnel_ip else {
+        // A host that is alone, as when one tries things, needs no way to others.
+        let alone = !site.ports().any(|port| is_elsewhere(site, port));
+        return if alone { Ok(()) } else { Err("this host has no tunnel address".to_owned()) };
+    };
     let name = kernel_name::vxlan(vni);
     let link = Link {
         kind: LinkKind::Vxlan { vni, local: Some(local) },
@@ -38,7 +42,11 @@ pub(super) fn render(
 
 /// The tunnel end of the other host that a port is on. A tunnel has one address family.
 fn remote(site: &Site<'_>, port: &Port, local: IpAddr) -> Option<IpAddr> {
-    let elsewhere = port.host.is_some() && !site.is_here(port);
-    port.tunnel_ip
-        .filter(|remote| elsewhere && *remote != local && remote.is_ipv4() == local.is_ipv4())
+    port.tunnel_ip.filter(|remote| {
+        is_elsewhere(site, port) && *remote != local && remote.is_ipv4() == local.is_ipv4()
+    })
+}
+
+fn is_elsewhere(site: &Site<'_>, port: &Port) -> bool {
+    port.host.is_some() && !site.is_here(port)
 }

@@ -1,7 +1,7 @@
 //! What is wired, and what becomes of each port.
 
 use navigator_model::{MacAddress, ObjectKey, Outcome, snapshot::Segment};
-use navigator_render::{Serve, outcomes, render};
+use navigator_render::{HostConfig, Serve, outcomes, render};
 use navigator_state::{
     DesiredNamespace, FdbEntry, LinkKind, Namespace, plan, simulate::ModelKernel,
 };
@@ -54,6 +54,20 @@ fn a_tunnel_floods_to_hosts_with_ports_and_knows_each_port() {
     };
     let known = MacAddress([0xfa, 0x16, 0x3e, 0, 0, 0xf0]);
     assert_eq!(wired.fdb, [entry(MacAddress([0; 6])), entry(known)].into());
+}
+
+#[test]
+fn a_host_that_is_alone_needs_no_tunnel_address() {
+    let homeless = HostConfig { tunnel_ip: None, ..host() };
+    let reasons = |ports| {
+        let problems = render(&snapshot(network(), ports), &homeless, Serve::WireAndDhcp).problems;
+        problems.into_iter().map(|problem| problem.reason).collect::<Vec<_>>()
+    };
+    let (mut here, elsewhere) =
+        (ports(), port(0xf0f0f0f0, "compute:nova", "compute-2", "10.0.0.6"));
+    here.pop();
+    assert_eq!(reasons(here), [""; 0]);
+    assert_eq!(reasons(vec![elsewhere]), ["this host has no tunnel address"]);
 }
 
 #[test]
