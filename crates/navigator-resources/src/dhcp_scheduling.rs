@@ -15,7 +15,7 @@ use crate::{
     attribute::Text,
     registry::{
         agent::{self, Agent, DHCP_AGENT},
-        port::{self, DHCP_OWNER, FixedIpRequest, NewPort},
+        port::{self, BINDING_FAILED, DHCP_OWNER, FixedIpRequest, NewPort},
     },
 };
 
@@ -33,7 +33,8 @@ pub fn place_network(
 }
 
 /// Places every network that has too few servers: after an agent appeared or came back. It reads
-/// every network, so it is for that moment and not for every heartbeat.
+/// every network, so it is for that moment and not for every heartbeat; and it stores ports, so it is
+/// a decision of its own.
 pub fn schedule_all(facts: &Facts, context: &Context<'_>) -> Result<Writes, Stop> {
     let mut subnets: BTreeMap<NetworkId, Vec<Subnet>> = BTreeMap::new();
     for subnet in facts.list::<Subnet>(Select::all())? {
@@ -76,7 +77,11 @@ fn place(
     for port in existing {
         let (mut port, extended) = serve(&port, &served, subnets, facts)?;
         writes.append(extended);
-        if servers.has(&port.host_id) || alive >= wanted {
+        if servers.has(&port.host_id) {
+            writes.append(bind_failed(port, facts, context)?);
+            continue;
+        }
+        if alive >= wanted {
             continue;
         }
         // Its agent is gone: the server moves to another host, if there is one.
@@ -136,14 +141,23 @@ impl Servers {
     }
 }
 
-/// Ports that could not be wired because their host's agent was not there yet.
+/// Other ports that could not be wired because their host's agent was not there yet.
 fn bind_again(facts: &Facts, context: &Context<'_>) -> Result<Writes, Stop> {
     let mut writes = Writes::new();
-    for mut port in facts.list::<Port>(Select::eq("vif_type", port::BINDING_FAILED))? {
-        let host = port.host().cloned();
-        writes.append(port::bind(&mut port, host, facts, context)?);
+    for port in facts.list::<Port>(Select::eq("vif_type", BINDING_FAILED))? {
+        if port.device_owner.0 != DHCP_OWNER {
+            writes.append(bind_failed(port, facts, context)?);
+        }
     }
     Ok(writes)
+}
+
+fn bind_failed(mut port: Port, facts: &Facts, context: &Context<'_>) -> Result<Writes, Stop> {
+    if port.vif_type != BINDING_FAILED {
+        return Ok(Writes::new());
+    }
+    let host = port.host().cloned();
+    port::bind(&mut port, host, facts, context)
 }
 
 /// The server's port with exactly one address of each served subnet.

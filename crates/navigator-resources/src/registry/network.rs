@@ -5,7 +5,10 @@ use navigator_model::{NetworkId, ObjectKey, ProjectId, Scope, SubnetId};
 
 use crate::{
     Caller, Context, Facts, Port, Refusal, Resource, Rules, Select, Standard, Stop, Subnet, Write,
-    Writes, attribute::Text, registry::port,
+    Writes, attribute::Text, registry::{
+        agent::{Agent, DHCP_AGENT},
+        port,
+    },
 };
 
 mod mtu;
@@ -79,6 +82,7 @@ impl Rules for Network {
         facts: &Facts,
         context: &Context<'_>,
     ) -> Result<(Self, Writes), Stop> {
+        check_zones(&input.availability_zone_hints, facts)?;
         let id = NetworkId(context.uuid("network"));
         let segment = segment::choose(id, input, facts, context)?;
         let network = Self {
@@ -163,6 +167,21 @@ impl Rules for Network {
         writes.delete::<Self>(current.id);
         writes.touch(Scope::Network(current.id), ObjectKey::Network(current.id));
         Ok(writes)
+    }
+}
+
+/// A zone is where some agent is that serves networks.
+fn check_zones(hints: &[String], facts: &Facts) -> Result<(), Stop> {
+    if hints.is_empty() {
+        return Ok(());
+    }
+    let agents: Vec<Agent> = facts.list(Select::eq("agent_type", DHCP_AGENT))?;
+    let known = |zone: &&String| agents.iter().any(|a| a.availability_zone.as_ref() == Some(*zone));
+    match hints.iter().find(|zone| !known(zone)) {
+        None => Ok(()),
+        Some(zone) => {
+            Err(Refusal::NotFound { class: "AvailabilityZone", id: zone.clone() }.into())
+        }
     }
 }
 

@@ -120,6 +120,7 @@ impl Rules for Subnet {
         if subnet == *current {
             return Ok((subnet, Writes::new()));
         }
+        let network = facts.lock::<Network>(subnet.network_id)?;
         subnet.check()?;
         if subnet.gateway_ip != current.gateway_ip {
             gateway::check_not_in_use(current, facts)?;
@@ -128,8 +129,10 @@ impl Rules for Subnet {
         writes.update(&subnet);
         writes.touch(Scope::Network(subnet.network_id), ObjectKey::Network(subnet.network_id));
         gateway::touch_routers(&subnet, facts, &mut writes)?;
-        if subnet.enable_dhcp != current.enable_dhcp {
-            writes.append(place_again(&subnet, facts, context)?);
+        if let Some(network) = network
+            && subnet.enable_dhcp != current.enable_dhcp
+        {
+            writes.append(place_again(&network, &subnet, facts, context)?);
         }
         Ok((subnet, writes))
     }
@@ -155,17 +158,19 @@ fn owned_network(
 }
 
 /// The network's DHCP ports, after this subnet changed.
-fn place_again(subnet: &Subnet, facts: &Facts, context: &Context<'_>) -> Result<Writes, Stop> {
-    let Some(network) = facts.lock::<Network>(subnet.network_id)? else {
-        return Ok(Writes::new());
-    };
+fn place_again(
+    network: &Network,
+    subnet: &Subnet,
+    facts: &Facts,
+    context: &Context<'_>,
+) -> Result<Writes, Stop> {
     let mut subnets = Subnet::of(network.id, facts)?;
     for known in &mut subnets {
         if known.id == subnet.id {
             *known = subnet.clone();
         }
     }
-    dhcp_scheduling::place_network(&network, &subnets, facts, context)
+    dhcp_scheduling::place_network(network, &subnets, facts, context)
 }
 
 #[cfg(test)]

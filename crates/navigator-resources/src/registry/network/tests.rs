@@ -59,6 +59,20 @@ fn provider_networks_are_checked_by_type() {
 }
 
 #[test]
+fn a_zone_without_agents_does_not_exist() {
+    let mut table = Session::new();
+    table.put(&crate::registry::agent::tests::agent("DHCP agent", "h"));
+    let refusal = |table: &mut Session, zones: Value| {
+        table.create::<Network>(json!({ "availability_zone_hints": zones })).map(|_| ())
+    };
+    assert_eq!(refusal(&mut table, json!(["nova"])), Ok(()));
+    let unknown = refusal(&mut table, json!(["nova", "east"])).unwrap_err();
+    assert_eq!((unknown.status(), unknown.to_string()), (
+        404, "AvailabilityZone east could not be found.".to_owned(),
+    ));
+}
+
+#[test]
 fn a_segment_is_given_once() {
     let mut table = Session::new();
     for (body, error) in [

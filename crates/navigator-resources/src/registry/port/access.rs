@@ -1,7 +1,7 @@
 //! Who may make which port, where that depends on who owns the network or a router. Neutron's
 //! default policies; the answers name them.
 
-use navigator_model::RouterId;
+use navigator_model::{MacAddress, RouterId};
 
 use super::{FLOATING_IP_OWNER, Port, PortCreate, PortUpdate, ROUTER_OWNERS};
 use crate::{Caller, Context, Facts, Network, Refusal, Router, Stop};
@@ -39,6 +39,7 @@ pub(super) fn check_create(
             }
         }
     }
+    check_mac(input.mac_address.flatten())?;
     check_security_groups(input.security_groups.as_deref())?;
     check_device_owner(&input.device_owner.0)?;
     check_device_id(&input.device_id.0, facts, context)
@@ -70,6 +71,7 @@ pub(super) fn check_update(
             }
         }
     }
+    check_mac(update.mac_address.flatten())?;
     check_security_groups(update.security_groups.as_deref())?;
     if belongs_to_another(current) {
         check_owned_port(current, owner.is_some() || device.is_some(), update)?;
@@ -139,6 +141,16 @@ fn check_device_id(device_id: &str, facts: &Facts, context: &Context<'_>) -> Res
     match facts.find::<Router>(id)? {
         Some(router) if !context.caller.owns(&router.standard.project_id) => {
             Err(Refusal::DeviceIDNotOwnedByTenant { device_id: device_id.to_owned() }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// No device can have a group's address or none.
+fn check_mac(mac_address: Option<MacAddress>) -> Result<(), Refusal> {
+    match mac_address {
+        Some(mac @ MacAddress([first, ..])) if first & 1 == 1 || mac == MacAddress([0; 6]) => {
+            Err(Refusal::invalid("mac_address", format!("'{mac}' is not a valid MAC address")))
         }
         _ => Ok(()),
     }

@@ -107,6 +107,11 @@ fn a_mac_address_is_unique_and_changes_only_unplugged() {
     let changed: Port =
         table.update(made.id, json!({"mac_address": "02:00:00:00:00:02"})).unwrap();
     assert_eq!(changed.mac_address.to_string(), "02:00:00:00:00:02");
+    for unusable in ["00:00:00:00:00:00", "01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff"] {
+        let refusal =
+            table.update::<Port>(made.id, json!({ "mac_address": unusable })).unwrap_err();
+        assert_eq!(told(refusal), (400, "HTTPBadRequest".to_owned()), "{unusable}");
+    }
     let random: Port = table.update(made.id, json!({"mac_address": null})).unwrap();
     assert!(random.mac_address.to_string().starts_with("fa:16:3e:"));
     table.update::<Port>(made.id, json!({"binding:host_id": "a"})).unwrap();
