@@ -163,10 +163,10 @@ impl fmt::Display for Flows<'_> {
         for (n, flow) in self.0.iter().take(LIST_LIMIT).enumerate() {
             f.write_str(if n == 0 { ": " } else { ", " })?;
             match flow {
-                FlowMatch::Destination { address, protocol, ports } => {
+                FlowMatch::Destination { address, protocol, ports, .. } => {
                     write!(f, "{protocol} {address} {ports}")?;
                 }
-                FlowMatch::Address { address } => write!(f, "{address}")?,
+                FlowMatch::Address { address, .. } => write!(f, "{address}")?,
             }
         }
         rest(self.0.len(), f)

@@ -38,8 +38,10 @@ const FILTER_ORIGINAL: u16 = 1;
 const FILTER_REPLY: u16 = 2;
 const TUPLE_IP: u16 = 1;
 const TUPLE_PROTOCOL: u16 = 2;
+const IP_SOURCE: u16 = 1;
 const IP_DESTINATION: u16 = 2;
 const PROTOCOL_NUMBER: u16 = 1;
+const PROTOCOL_SOURCE: u16 = 2;
 const PROTOCOL_DESTINATION: u16 = 3;
 const STATISTICS_ENTRIES: u16 = 1;
 
@@ -97,7 +99,7 @@ impl Conntrack {
         Ok(count)
     }
 
-    /// Deletes every flow that one of `flows` matches; how many there were.
+    /// Deletes every flow that one of `flows` matches and does not spare; how many there were.
     pub fn flush(&mut self, flows: &[FlowMatch]) -> Result<usize, ConntrackError> {
         if flows.is_empty() {
             return Ok(0);

@@ -47,7 +47,12 @@ fn ports(first: u16, last: u16) -> L4PortRange {
 }
 
 fn destination(protocol: Protocol, first: u16, last: u16) -> FlowMatch {
-    FlowMatch::Destination { address: GATEWAY, protocol, ports: ports(first, last) }
+    let (address, ports) = (GATEWAY, ports(first, last));
+    FlowMatch::Destination { address, protocol, ports, translated_to: None }
+}
+
+fn address(address: Ipv4Addr) -> FlowMatch {
+    FlowMatch::Address { address, translated_to: None }
 }
 
 /// Answers every datagram to `port` with the sender's address; counts them.
@@ -202,13 +207,36 @@ fn exactly_the_matching_flows_are_deleted() {
                 .any(|line| line.contains("udp") && line.contains(&format!("dport={port} ")));
             assert_ne!(there, gone, "{port} in {left}");
         }
-        let other = FlowMatch::Address { address: Ipv4Addr::new(203, 0, 113, 1) };
+        let other = address(Ipv4Addr::new(203, 0, 113, 1));
         assert_eq!(conntrack.flush(std::slice::from_ref(&other)).unwrap(), 0);
         let both = [destination(Protocol::Udp, 8080, 8080), destination(Protocol::Tcp, 8085, 8085)];
         assert_eq!(conntrack.flush(&both).unwrap(), 2);
         assert_eq!(conntrack.count().unwrap(), 6);
-        assert_eq!(conntrack.flush(&[FlowMatch::Address { address: GATEWAY }]).unwrap(), 6);
+        assert_eq!(conntrack.flush(&[address(GATEWAY)]).unwrap(), 6);
         assert_eq!(conntrack.count().unwrap(), 0);
+    });
+}
+
+#[test]
+fn flows_that_lead_where_they_should_are_spared() {
+    alone(|| {
+        let (mut nft, mut conntrack) = router();
+        assert!(nft.change_elements(&[forward(Protocol::Udp, 8080, 80)]).iter().all(Result::is_ok));
+        udp_echo(80);
+        ask("client", GATEWAY, 8080).unwrap();
+        // Before its forward exists: this entry is not translated.
+        assert_eq!(ask("client", GATEWAY, 8081), None);
+        assert_eq!(conntrack.count().unwrap(), 2);
+        let leading_to = |inside: u16| FlowMatch::Destination {
+            address: GATEWAY,
+            protocol: Protocol::Udp,
+            ports: ports(8080, 8081),
+            translated_to: Some((SERVER, ports(inside, inside))),
+        };
+        assert_eq!(conntrack.flush(&[leading_to(80)]).unwrap(), 1);
+        assert!(entries().contains("dport=8080 "), "{}", entries());
+        assert_eq!(conntrack.flush(&[leading_to(80)]).unwrap(), 0);
+        assert_eq!(conntrack.flush(&[leading_to(81)]).unwrap(), 1);
     });
 }
 
@@ -221,7 +249,7 @@ fn flows_from_a_floating_address_are_found_by_their_replies() {
         assert_eq!(ask("server", Ipv4Addr::new(198, 51, 100, 5), 9), None);
         assert_eq!(conntrack.count().unwrap(), 1);
         assert_eq!(conntrack.flush(&[destination(Protocol::Udp, 1, 65535)]).unwrap(), 0);
-        assert_eq!(conntrack.flush(&[FlowMatch::Address { address: GATEWAY }]).unwrap(), 1);
+        assert_eq!(conntrack.flush(&[address(GATEWAY)]).unwrap(), 1);
     });
 }
 

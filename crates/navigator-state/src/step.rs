@@ -159,11 +159,23 @@ pub enum Action {
     },
 }
 
-/// Flows by their original destination, before NAT.
+/// Flows by their original destination, before NAT. Those that already lead where they should are
+/// spared: after a foreign flush of the rules, good connections outlive the repair.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FlowMatch {
     /// One forward's address and ports.
-    Destination { address: Ipv4Addr, protocol: Protocol, ports: L4PortRange },
+    Destination {
+        address: Ipv4Addr,
+        protocol: Protocol,
+        ports: L4PortRange,
+        /// Where `ports` lead from now on, one by one, or all to the only one. `None`: nowhere, or
+        /// other sources may use them: then every flow goes.
+        translated_to: Option<(Ipv4Addr, L4PortRange)>,
+    },
     /// Everything to and from a floating IP: original destination, or reply destination.
-    Address { address: Ipv4Addr },
+    Address {
+        address: Ipv4Addr,
+        /// The fixed address that it stands for from now on. `None`: every flow goes.
+        translated_to: Option<Ipv4Addr>,
+    },
 }

@@ -125,6 +125,7 @@ fn flushing_connections_that_are_not_there_is_no_error() {
             address: Ipv4Addr::new(203, 0, 113, 2),
             protocol: Protocol::Tcp,
             ports: L4PortRange::new(port, port).unwrap(),
+            translated_to: None,
         }];
         host.must(&scope, vec![Action::FlushFlows { namespace: namespace(&scope), flows }]);
     });

@@ -28,9 +28,17 @@ fn flows(actions: &[Action]) -> Vec<FlowMatch> {
     flows.flatten().collect()
 }
 
+/// Every flow to these ports.
 fn to_gateway(ports: &str) -> FlowMatch {
-    let ports = ports.parse().unwrap();
-    FlowMatch::Destination { address: GATEWAY, protocol: Protocol::Tcp, ports }
+    let (protocol, ports) = (Protocol::Tcp, ports.parse().unwrap());
+    FlowMatch::Destination { address: GATEWAY, protocol, ports, translated_to: None }
+}
+
+/// Every flow to these ports that does not lead to the web server's already.
+fn to_gateway_but_not_on_to(inside: &str, outside: &str) -> FlowMatch {
+    let (protocol, ports) = (Protocol::Tcp, outside.parse().unwrap());
+    let translated_to = Some((WEB, inside.parse().unwrap()));
+    FlowMatch::Destination { address: GATEWAY, protocol, ports, translated_to }
 }
 
 fn with_router(mut snapshot: Snapshot, router: Router) -> Snapshot {
@@ -43,7 +51,11 @@ fn a_new_a_changed_and_a_removed_forward_end_their_own_connections_only() {
     let stays = forward("80", "80");
     let before = with_forwards([stays.clone(), forward("1000:1009", "80"), forward("90", "90")]);
     let after = with_forwards([stays.clone(), forward("1000:1009", "81"), forward("91", "91")]);
-    let expected = [to_gateway("90:91"), to_gateway("1000:1009")];
+    let expected = [
+        to_gateway("90"),
+        to_gateway_but_not_on_to("91", "91"),
+        to_gateway_but_not_on_to("81", "1000:1009"),
+    ];
     assert_eq!(flows(&actions(&before, &after)), expected);
     let removed = with_forwards([stays]);
     assert_eq!(flows(&actions(&after, &removed)), [to_gateway("91"), to_gateway("1000:1009")]);
@@ -81,13 +93,13 @@ fn a_floating_ip_is_announced_when_it_comes_and_its_connections_end_when_it_move
             |action| matches!(action, Action::Announce { address, .. } if *address == FLOATING),
         )
     };
-    let of_floating_ip = FlowMatch::Address { address: FLOATING };
+    let sparing = |translated_to| FlowMatch::Address { address: FLOATING, translated_to };
     let comes = actions(&before, &associated);
-    assert!(announced(&comes) && flows(&comes).contains(&of_floating_ip));
+    assert!(announced(&comes) && flows(&comes).contains(&sparing(Some(WEB))));
     let moves = actions(&associated, &moved);
     assert!(!announced(&moves));
-    assert_eq!(flows(&moves), std::slice::from_ref(&of_floating_ip));
-    assert!(flows(&actions(&moved, &before)).contains(&of_floating_ip));
+    assert_eq!(flows(&moves), [sparing(Some(OTHER))]);
+    assert!(flows(&actions(&moved, &before)).contains(&sparing(None)));
 }
 
 #[test]
@@ -103,10 +115,11 @@ fn a_new_gateway_address_takes_its_forwards_along_and_frees_the_old_one() {
     assert!(added < deleted);
     assert!(!actions.iter().any(|action| matches!(action, Action::DeleteRoute { .. })));
     let ended = flows(&actions);
-    assert!(ended.contains(&FlowMatch::Address { address: GATEWAY }));
+    assert!(ended.contains(&FlowMatch::Address { address: GATEWAY, translated_to: None }));
     let address = Ipv4Addr::new(198, 51, 100, 8);
-    let ports = "80".parse().unwrap();
-    let new = FlowMatch::Destination { address, protocol: Protocol::Tcp, ports };
+    let (protocol, ports) = (Protocol::Tcp, "80".parse().unwrap());
+    let translated_to = Some((WEB, ports));
+    let new = FlowMatch::Destination { address, protocol, ports, translated_to };
     assert!(ended.contains(&new));
 }
 

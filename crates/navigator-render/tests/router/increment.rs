@@ -91,7 +91,9 @@ fn one_forward_among_many_is_one_element_and_its_connections() {
     assert!(matches!(&change.action, Action::ChangeElements { changes, .. } if changes.len() == 1));
     let protocol = navigator_model::Protocol::Tcp;
     let ports = "1002".parse().unwrap();
-    let expected = vec![FlowMatch::Destination { address: GATEWAY, protocol, ports }];
+    let translated_to = Some((WEB, "81".parse().unwrap()));
+    let expected =
+        vec![FlowMatch::Destination { address: GATEWAY, protocol, ports, translated_to }];
     assert!(matches!(&flush.action, Action::FlushFlows { flows, .. } if *flows == expected));
 }
 

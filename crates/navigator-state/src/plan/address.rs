@@ -101,7 +101,7 @@ impl Draft<'_> {
             };
             let lost = found.addresses.values().flatten().map(IpNet::addr);
             let lost = lost.filter(|address| !kept(address)).filter_map(|address| match address {
-                IpAddr::V4(address) => Some(FlowMatch::Address { address }),
+                IpAddr::V4(address) => Some(FlowMatch::Address { address, translated_to: None }),
                 IpAddr::V6(_) => None,
             });
             let lost: Vec<_> = lost.collect();
