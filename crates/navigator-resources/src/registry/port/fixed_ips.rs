@@ -189,7 +189,16 @@ impl<'a> Holder<'a> {
                 return Err(Refusal::invalid("fixed_ips", format!("Duplicate IP address '{address}'")));
             }
         }
-        request.iter().map(|item| self.resolve_one(item)).collect()
+        let mut wanted: Vec<Wanted<'a>> = Vec::new();
+        for item in request {
+            let item = self.resolve_one(item)?;
+            // There is only one address to be made of a subnet and a MAC address.
+            let again = |known: &Wanted<'_>| known.subnet.id == item.subnet.id;
+            if !self.makes_its_own(item.subnet) || !wanted.iter().any(again) {
+                wanted.push(item);
+            }
+        }
+        Ok(wanted)
     }
 
     fn resolve_one(&self, item: &FixedIpRequest) -> Result<Wanted<'a>, Refusal> {

@@ -10,6 +10,7 @@ use crate::{
 };
 
 mod addresses;
+mod books;
 
 /// A network of project `p` with 10.0.0.0/24, without DHCP; `p` asks from now on.
 fn table() -> (Session, Network) {

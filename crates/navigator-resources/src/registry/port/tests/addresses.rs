@@ -146,3 +146,11 @@ fn addresses_made_of_the_mac_address_change_with_it_and_cannot_be_chosen() {
         table.update(made.id, json!({"fixed_ips": [{"ip_address": "10.0.0.9"}]})).unwrap();
     assert_eq!(ips(&kept), ["10.0.0.9", "2001:db8::ff:fe00:2"]);
 }
+
+#[test]
+fn an_address_that_is_made_is_made_once_however_often_it_is_asked_for() {
+    let (mut table, network) = table();
+    let id = slaac(&mut table, &network).id.to_string();
+    let twice = json!({"fixed_ips": [{"subnet_id": id}, {"subnet_id": id}]});
+    assert_eq!(port(&mut table, &network, twice).fixed_ips.len(), 1);
+}
