@@ -2,15 +2,15 @@
 //! Taking an address is a fact ([`Facts::allocate_address`]): the database sees to it that nobody
 //! else has it.
 
-use std::{
-    collections::HashSet,
-    net::{IpAddr, Ipv6Addr},
-};
+mod wanted;
 
-use navigator_model::{MacAddress, NetworkId, PortId, SubnetId};
-use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv6Addr};
+
+use navigator_model::{MacAddress, NetworkId, PortId};
 
 pub use navigator_model::snapshot::FixedIp;
+pub use wanted::FixedIpRequest;
+use wanted::Wanted;
 
 use super::{DHCP_OWNER, FLOATING_IP_OWNER, is_router_interface};
 use crate::{
@@ -19,23 +19,7 @@ use crate::{
     registry::subnet::{AllocationPool, IpVersion},
 };
 
-crate::json_attribute!(FixedIp, FixedIpRequest);
-
-/// One item of `fixed_ips` as asked for: an address, a subnet to take one from, or both.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FixedIpRequest {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subnet_id: Option<SubnetId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ip_address: Option<IpAddr>,
-}
-
-impl From<FixedIp> for FixedIpRequest {
-    fn from(fixed_ip: FixedIp) -> Self {
-        Self { subnet_id: Some(fixed_ip.subnet_id), ip_address: Some(fixed_ip.ip_address) }
-    }
-}
+crate::json_attribute!(FixedIp);
 
 /// The port that addresses are for, and the subnets of its network.
 pub struct Holder<'a> {
@@ -51,13 +35,6 @@ pub struct Change {
     pub fixed_ips: Vec<FixedIp>,
     /// Addresses to give back.
     pub gone: Vec<IpAddr>,
-}
-
-/// A request item with its subnet found.
-#[derive(Clone, Copy)]
-struct Wanted<'a> {
-    subnet: &'a Subnet,
-    address: Option<IpAddr>,
 }
 
 impl<'a> Holder<'a> {
@@ -182,62 +159,6 @@ impl<'a> Holder<'a> {
         }
     }
 
-    fn resolve(&self, request: &[FixedIpRequest]) -> Result<Vec<Wanted<'a>>, Refusal> {
-        let mut seen = HashSet::new();
-        for address in request.iter().filter_map(|item| item.ip_address) {
-            if !seen.insert(address) {
-                return Err(Refusal::invalid("fixed_ips", format!("Duplicate IP address '{address}'")));
-            }
-        }
-        let mut wanted: Vec<Wanted<'a>> = Vec::new();
-        for item in request {
-            let item = self.resolve_one(item)?;
-            // There is only one address to be made of a subnet and a MAC address.
-            let again = |known: &Wanted<'_>| known.subnet.id == item.subnet.id;
-            if !self.makes_its_own(item.subnet) || !wanted.iter().any(again) {
-                wanted.push(item);
-            }
-        }
-        Ok(wanted)
-    }
-
-    fn resolve_one(&self, item: &FixedIpRequest) -> Result<Wanted<'a>, Refusal> {
-        let subnet = match (item.subnet_id, item.ip_address) {
-            (Some(id), _) => self.subnets.iter().find(|s| s.id == id).ok_or_else(|| {
-                invalid(format!(
-                    "Failed to create port on network {}, because fixed_ips included invalid \
-                     subnet {id}",
-                    self.network_id
-                ))
-            })?,
-            (None, Some(address)) => {
-                self.subnets.iter().find(|s| s.cidr.contains(&address)).ok_or_else(|| {
-                    Refusal::InvalidIpForNetwork { ip_address: address.to_string() }
-                })?
-            }
-            (None, None) => {
-                return Err(invalid("IP allocation requires subnet_id or ip_address".to_owned()));
-            }
-        };
-        if let Some(address) = item.ip_address {
-            self.check_address(subnet, address)?;
-        }
-        Ok(Wanted { subnet, address: item.ip_address })
-    }
-
-    fn check_address(&self, subnet: &Subnet, address: IpAddr) -> Result<(), Refusal> {
-        if !subnet.has_host(address) {
-            return Err(Refusal::InvalidIpForSubnet { ip_address: address.to_string() });
-        }
-        if !self.still_fits(subnet, address) {
-            return Err(Refusal::AllocationOnAutoAddressSubnet {
-                ip: address.to_string(),
-                subnet_id: subnet.id.to_string(),
-            });
-        }
-        Ok(())
-    }
-
     /// Takes what is wanted, in its order; addresses that are named first, so that none of them is
     /// given away as any address.
     fn take(
@@ -341,10 +262,6 @@ impl<'a> Holder<'a> {
     fn exhausted(&self) -> Refusal {
         Refusal::IpAddressGenerationFailure { net_id: self.network_id.to_string() }
     }
-}
-
-fn invalid(error_message: String) -> Refusal {
-    Refusal::InvalidInput { error_message }
 }
 
 fn extract(left: &mut Vec<FixedIp>, matches: impl Fn(&FixedIp) -> bool) -> Option<FixedIp> {
