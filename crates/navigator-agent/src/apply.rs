@@ -1,17 +1,17 @@
-//! Applying a plan: one call to the host, and, in builds for crash tests only, an abort of the
-//! process after the n-th write.
+//! Applying a plan: one call to the host, and, in builds for development and crash tests only, an
+//! abort of the process after the n-th write.
 
 use navigator_state::Plan;
 
 use crate::host::{Applied, Host};
 
-#[cfg(not(feature = "failpoints"))]
+#[cfg(not(any(feature = "failpoints", debug_assertions)))]
 pub(crate) fn apply(host: &dyn Host, plan: &Plan) -> Vec<Applied> {
     host.apply(plan)
 }
 
 /// Step by step, so that a test can end the process between any two.
-#[cfg(feature = "failpoints")]
+#[cfg(any(feature = "failpoints", debug_assertions))]
 pub(crate) fn apply(host: &dyn Host, plan: &Plan) -> Vec<Applied> {
     let variable = std::env::var("NAVIGATOR_CRASH_AFTER_WRITES").ok();
     let Some(limit) = variable.and_then(|text| text.parse::<u64>().ok()) else {

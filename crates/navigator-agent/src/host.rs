@@ -45,6 +45,8 @@ pub enum Noticed {
     Link { namespace: Namespace, name: String },
     /// Something in a namespace, or the namespace itself.
     Namespace(Namespace),
+    /// A file of a scope, or one of its children.
+    Scope(Scope),
 }
 
 pub type Notify = Arc<dyn Fn(Noticed) + Send + Sync>;
@@ -69,7 +71,7 @@ pub trait Host: Send + Sync + 'static {
     /// of the rules that we made ourselves are not told.
     fn start_watching(&self, notify: Notify) -> Result<(), HostError>;
 
-    /// Watches exactly these namespaces for a scope, as far as they exist. Called around every
-    /// reconcile, so it is cheap when nothing changed.
-    fn watch(&self, scope: &Scope, namespaces: &BTreeSet<Namespace>);
+    /// Watches exactly the namespaces, files and children that a scope wants, as far as they exist.
+    /// Called around every reconcile, so it is cheap when nothing changed.
+    fn watch(&self, desired: &Desired);
 }

@@ -11,7 +11,7 @@ use std::{
 
 use navigator_model::{Report, Scope, Snapshot};
 use navigator_render::{HostConfig, Serve};
-use navigator_state::{Actual, Desired, LinkKind, Namespace, Plan, plan};
+use navigator_state::{Actual, Desired, LinkKind, Plan, plan};
 
 use crate::{
     AgentMetrics, Role,
@@ -103,8 +103,7 @@ impl Machine {
         let desired = navigator_render::render(snapshot, &self.config, serve(task.services));
         // Before looking at the kernel: a device that appears after the look must find us.
         self.links.replace(task.scope, host_links::names(&desired));
-        let namespaces = own_namespaces(&desired);
-        self.host.watch(task.scope, &namespaces);
+        self.host.watch(&desired);
         let actual = match self.host.observe(task.scope, &desired) {
             Ok(actual) => actual,
             Err(error) => {
@@ -119,7 +118,7 @@ impl Machine {
             self.tell_drift(&desired, &plan);
         }
         let applied = self.apply(&plan);
-        self.host.watch(task.scope, &namespaces);
+        self.host.watch(&desired);
         let refused = refused(task.scope, &applied) + plan.refused.len();
         let outcomes = outcome::of(snapshot, &desired, &actual, &plan, &applied);
         let named: BTreeSet<_> = match &task.changed {
@@ -149,7 +148,7 @@ impl Machine {
             self.metrics.failed();
         } else {
             self.links.replace(scope, BTreeSet::new());
-            self.host.watch(scope, &BTreeSet::new());
+            self.host.watch(&Desired::nothing(scope.clone()));
         }
         Ok(Converged { refused, ..Converged::default() })
     }
@@ -224,10 +223,6 @@ fn arrived(plan: &Plan) -> Vec<String> {
         _ => None,
     });
     made.collect()
-}
-
-fn own_namespaces(desired: &Desired) -> BTreeSet<Namespace> {
-    desired.namespaces.keys().filter(|name| **name != Namespace::Host).cloned().collect()
 }
 
 /// Counts and logs what the host refused.

@@ -1,5 +1,6 @@
 //! Tells when something in a network namespace changed that this process may not have changed:
-//! devices, addresses, routes, policy rules, nftables, and the namespaces' names.
+//! devices, addresses, routes, policy rules, sysctls, nftables, and the namespaces' names; and, beside
+//! them, the files and the lives of children.
 //!
 //! Out come hints ([`Foreign`]), never state: who gets one observes anew. One thread waits for all
 //! namespaces. What belongs together arrives together: after the first event it collects for some
@@ -10,7 +11,9 @@
 //! Connection tracking is not watched: flows come and go by themselves.
 
 mod event;
+mod file_watch;
 mod filter;
+mod process_watch;
 mod watcher;
 
 use std::{io, path::Path};
@@ -21,6 +24,9 @@ use self::{
     event::{Directory, Sockets},
     watcher::Registration,
 };
+
+pub use file_watch::FileWatch;
+pub use process_watch::ProcessWatch;
 
 /// What may have changed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +40,8 @@ pub enum Foreign {
     Route,
     /// A policy routing rule.
     Rule,
+    /// One of the sysctls that the kernel tells about: forwarding, rp_filter and a few more.
+    Sysctl,
     /// Any nftables transaction, in whatever table.
     Nft,
     /// A namespace's name appeared or went.

@@ -138,7 +138,7 @@ pub(crate) fn reload(name: &str, process: &Process) -> Result<(), DriverError> {
 }
 
 /// Checked again after it is held: then the number cannot change hands any more.
-fn hold(pid_file: &Path) -> Option<PidFd> {
+pub(crate) fn hold(pid_file: &Path) -> Option<PidFd> {
     let (pid, _) = alive(pid_file)?;
     let held = PidFd::open(pid).ok()?;
     alive(pid_file).filter(|(again, _)| *again == pid).map(|_| held)

@@ -40,6 +40,7 @@ impl Inner {
             Noticed::Link { namespace, .. } | Noticed::Namespace(namespace) => {
                 self.notice_namespace(namespace);
             }
+            Noticed::Scope(scope) => self.wake_foreign(scope.clone()),
         }
     }
 

@@ -1,14 +1,15 @@
-//! The real machine: the drivers' kernel, and monitors in the host's namespace and in those that
-//! scopes keep their devices in.
+//! The real machine: the drivers' kernel, and monitors in the host's namespace, in those that scopes
+//! keep their devices in, and of their files and children.
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Mutex, OnceLock, PoisonError},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use navigator_drivers::{
     DriverError, Kernel, KernelConfig, Look, Namespaces,
-    monitor::{Foreign, Monitor, MonitorError, NetnsWatch},
+    monitor::{FileWatch, Foreign, Monitor, MonitorError, NetnsWatch, ProcessWatch},
 };
 use navigator_model::Scope;
 use navigator_state::{Actual, Desired, Namespace, Plan};
@@ -16,8 +17,16 @@ use navigator_state::{Actual, Desired, Namespace, Plan};
 use super::{Applied, Host, HostError, Noticed, Notify};
 use crate::AgentConfig;
 
-/// The namespace's number, and the monitor that keeps the number from being given away.
-type Watched = HashMap<Namespace, (u64, Monitor)>;
+/// What is watched of one scope.
+#[derive(Default)]
+struct Watched {
+    /// The namespace's number, and the monitor that keeps the number from being given away.
+    namespaces: HashMap<Namespace, (u64, Monitor)>,
+    children: HashMap<PathBuf, ProcessWatch>,
+}
+
+/// Whose file it is.
+type Owners = Arc<Mutex<HashMap<PathBuf, Scope>>>;
 
 pub struct KernelHost {
     kernel: Kernel,
@@ -26,6 +35,8 @@ pub struct KernelHost {
     notify: OnceLock<Notify>,
     /// The host's own, for as long as we live.
     constant: Mutex<Option<(Monitor, NetnsWatch)>>,
+    files: OnceLock<FileWatch>,
+    owners: Owners,
     scopes: Mutex<HashMap<Scope, Watched>>,
 }
 
@@ -40,6 +51,8 @@ impl KernelHost {
             config,
             notify: OnceLock::new(),
             constant: Mutex::default(),
+            files: OnceLock::new(),
+            owners: Owners::default(),
             scopes: Mutex::default(),
         })
     }
@@ -62,6 +75,69 @@ impl KernelHost {
             notify(Noticed::Namespace(namespace.clone()));
         })
     }
+
+    fn watch_files(&self, notify: Notify) -> Result<FileWatch, MonitorError> {
+        let owners = self.owners.clone();
+        FileWatch::start(move |path| {
+            let owner = lock(&owners).get(path).cloned();
+            owner.into_iter().for_each(|scope| notify(Noticed::Scope(scope)));
+        })
+    }
+
+    fn watch_namespaces(&self, desired: &Desired, watched: &mut Watched) {
+        let mut before = std::mem::take(&mut watched.namespaces);
+        for namespace in desired.namespaces.keys() {
+            let Namespace::Named(name) = namespace else { continue };
+            let Some(inode) = self.namespaces.inode(name) else { continue };
+            let kept = before.remove(namespace).filter(|(of, _)| *of == inode);
+            let monitor = match kept {
+                Some((_, monitor)) => Some(monitor),
+                None => self.watch_one(namespace).unwrap_or_else(|error| {
+                    tracing::error!(%namespace, %error, "foreign changes are found by the timer");
+                    None
+                }),
+            };
+            let monitor = monitor.map(|monitor| (namespace.clone(), (inode, monitor)));
+            watched.namespaces.extend(monitor);
+        }
+    }
+
+    fn watch_children(&self, desired: &Desired, watched: &mut Watched) {
+        let Some(notify) = self.notify.get() else { return };
+        let mut before = std::mem::take(&mut watched.children);
+        for pid_file in desired.processes.values().map(|process| &process.pid_file) {
+            let kept = before.remove(pid_file).filter(|watch| !watch.has_ended());
+            let begin = || {
+                let (notify, scope) = (notify.clone(), desired.scope.clone());
+                ProcessWatch::watch(pid_file, move || notify(Noticed::Scope(scope.clone())))
+            };
+            let watch = kept.map_or_else(begin, |watch| Ok(Some(watch)));
+            match watch {
+                Ok(watch) => watched.children.extend(watch.map(|w| (pid_file.clone(), w))),
+                Err(error) => tracing::error!(%error, "a child's end is found by the timer"),
+            }
+        }
+    }
+
+    fn own_files(&self, desired: &Desired) {
+        let Some(watch) = self.files.get() else { return };
+        let wanted = || desired.files.keys().map(|path| (path.clone(), desired.scope.clone()));
+        let mut owners = lock(&self.owners);
+        owners.retain(|path, scope| *scope != desired.scope || desired.files.contains_key(path));
+        owners.extend(wanted());
+        drop(owners);
+        let directories: BTreeSet<&Path> =
+            desired.files.keys().filter_map(|path| path.parent()).collect();
+        for directory in directories {
+            if let Err(error) = watch.add(directory) {
+                tracing::error!(%error, "changed files are found by the timer");
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Host for KernelHost {
@@ -91,32 +167,21 @@ impl Host for KernelHost {
     fn start_watching(&self, notify: Notify) -> Result<(), HostError> {
         std::fs::create_dir_all(&self.config.netns_dir).map_err(|error| HostError::of(&error))?;
         let names = self.watch_names(notify.clone()).map_err(|error| HostError::of(&error))?;
-        let _ = self.notify.set(notify);
+        let files = self.watch_files(notify.clone()).map_err(|error| HostError::of(&error))?;
+        let _ = (self.notify.set(notify), self.files.set(files));
         let host = self.watch_one(&Namespace::Host)?;
-        let mut constant = self.constant.lock().unwrap_or_else(PoisonError::into_inner);
-        *constant = host.map(|host| (host, names));
+        *lock(&self.constant) = host.map(|host| (host, names));
         Ok(())
     }
 
-    fn watch(&self, scope: &Scope, namespaces: &BTreeSet<Namespace>) {
-        let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut before = scopes.remove(scope).unwrap_or_default();
-        let mut now = Watched::new();
-        for namespace in namespaces {
-            let Namespace::Named(name) = namespace else { continue };
-            let Some(inode) = self.namespaces.inode(name) else { continue };
-            let kept = before.remove(namespace).filter(|(of, _)| *of == inode);
-            let watched = match kept {
-                Some((_, monitor)) => Some(monitor),
-                None => self.watch_one(namespace).unwrap_or_else(|error| {
-                    tracing::error!(%namespace, %error, "foreign changes are found by the timer");
-                    None
-                }),
-            };
-            now.extend(watched.map(|monitor| (namespace.clone(), (inode, monitor))));
-        }
-        if !now.is_empty() {
-            scopes.insert(scope.clone(), now);
+    fn watch(&self, desired: &Desired) {
+        self.own_files(desired);
+        let mut scopes = lock(&self.scopes);
+        let mut watched = scopes.remove(&desired.scope).unwrap_or_default();
+        self.watch_namespaces(desired, &mut watched);
+        self.watch_children(desired, &mut watched);
+        if !watched.namespaces.is_empty() || !watched.children.is_empty() {
+            scopes.insert(desired.scope.clone(), watched);
         }
     }
 }

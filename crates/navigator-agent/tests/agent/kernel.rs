@@ -183,5 +183,5 @@ impl Host for SimKernel {
         Ok(())
     }
 
-    fn watch(&self, _: &Scope, _: &BTreeSet<Namespace>) {}
+    fn watch(&self, _: &Desired) {}
 }

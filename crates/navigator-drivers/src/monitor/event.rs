@@ -28,8 +28,11 @@ pub(super) type Notify = Box<dyn Fn(&Namespace, Foreign) + Send>;
 const BUFFER_BYTES: usize = 1 << 20;
 const READ_BYTES: usize = 64 << 10;
 
-/// RTNLGRP_*: links, IPv4 addresses, routes and rules, IPv6 addresses, routes and rules.
-const ROUTE_GROUPS: [u32; 7] = [1, 5, 7, 8, 9, 11, 19];
+/// RTNLGRP_*: links, IPv4 addresses, routes and rules, IPv6 addresses, routes and rules, and both
+/// families' sysctls.
+const ROUTE_GROUPS: [u32; 9] = [1, 5, 7, 8, 9, 11, 19, 24, 25];
+/// Not in `libc`.
+const RTM_NEWNETCONF: u16 = 80;
 const NFTABLES_GROUP: u32 = 7;
 
 const LINK_HEADER: usize = 16;
@@ -131,6 +134,7 @@ fn route_event(message: &Received<'_>) -> Option<Foreign> {
         libc::RTM_NEWADDR | libc::RTM_DELADDR => Some(Foreign::Address),
         libc::RTM_NEWROUTE | libc::RTM_DELROUTE => Some(Foreign::Route),
         libc::RTM_NEWRULE | libc::RTM_DELRULE => Some(Foreign::Rule),
+        RTM_NEWNETCONF => Some(Foreign::Sysctl),
         _ => None,
     }
 }
