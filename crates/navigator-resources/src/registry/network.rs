@@ -134,7 +134,10 @@ impl Rules for Network {
         }
         let mut writes = Writes::new();
         writes.update(&network);
-        writes.touch(Scope::Network(network.id), ObjectKey::Network(network.id));
+        // No agent knows a network's name.
+        if (network.mtu, network.admin_state_up) != (current.mtu, current.admin_state_up) {
+            writes.touch(Scope::Network(network.id), ObjectKey::Network(network.id));
+        }
         if network.mtu != current.mtu {
             for subnet in Subnet::of(network.id, facts)? {
                 network.check_mtu_for(&subnet)?;

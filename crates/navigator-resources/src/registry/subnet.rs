@@ -81,6 +81,11 @@ impl Subnet {
         self.cidr.contains(&address) && !pools::is_reserved(&self.cidr, address)
     }
 
+    /// What agents make something of.
+    fn rendered(&self) -> (Option<IpAddr>, bool, &[IpAddr], &[StaticRoute]) {
+        (self.gateway_ip, self.enable_dhcp, &self.dns_nameservers, &self.host_routes)
+    }
+
     /// Subnets of a network, by id.
     pub fn of(network_id: NetworkId, facts: &Facts) -> Result<Vec<Self>, Stop> {
         facts.list(Select::eq("network_id", network_id.to_string()))
@@ -122,13 +127,15 @@ impl Rules for Subnet {
         }
         let network = facts.lock::<Network>(subnet.network_id)?;
         subnet.check()?;
-        if subnet.gateway_ip != current.gateway_ip {
-            gateway::check_not_in_use(current, facts)?;
-        }
         let mut writes = Writes::new();
         writes.update(&subnet);
-        writes.touch(Scope::Network(subnet.network_id), ObjectKey::Network(subnet.network_id));
-        gateway::touch_routers(&subnet, facts, &mut writes)?;
+        if subnet.rendered() != current.rendered() {
+            writes.touch(Scope::Network(subnet.network_id), ObjectKey::Network(subnet.network_id));
+        }
+        if subnet.gateway_ip != current.gateway_ip {
+            gateway::check_not_in_use(current, facts)?;
+            gateway::touch_routers(&subnet, facts, &mut writes)?;
+        }
         if let Some(network) = network
             && subnet.enable_dhcp != current.enable_dhcp
         {

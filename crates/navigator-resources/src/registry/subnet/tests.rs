@@ -185,8 +185,32 @@ fn a_gateway_changes_only_to_what_fits_and_while_no_router_holds_it() {
     holder.device_id = router.to_string().as_str().into();
     table.put(&holder);
     assert_eq!(change(&mut table, Value::Null), Err("GatewayIpInUse".to_owned()));
-    table.update::<Subnet>(made.id, json!({"dns_nameservers": ["198.51.100.1"]})).unwrap();
+    // A router that only has its way out here takes another one.
+    holder.device_owner = port::ROUTER_GATEWAY_OWNER.into();
+    table.put(&holder);
+    assert!(change(&mut table, json!("10.0.0.10")).is_ok());
     assert!(table.touched.contains(&(Scope::Router(router), ObjectKey::Router(router))));
+}
+
+#[test]
+fn only_what_an_agent_renders_wakes_it() {
+    let (mut table, network) = table();
+    let made = subnet(&mut table, &network, json!({"cidr": "10.0.0.0/24"}));
+    let pools = json!([{"start": "10.0.0.100", "end": "10.0.0.200"}]);
+    for quiet in [json!({"name": "b"}), json!({ "allocation_pools": pools })] {
+        table.update::<Subnet>(made.id, quiet.clone()).unwrap();
+        assert!(table.touched.is_empty(), "{quiet}");
+    }
+    let route = json!({"destination": "10.9.0.0/24", "nexthop": "10.0.0.9"});
+    for loud in [
+        json!({"dns_nameservers": ["198.51.100.1"]}),
+        json!({ "host_routes": [route] }),
+        json!({"enable_dhcp": false}),
+        json!({"gateway_ip": null}),
+    ] {
+        table.update::<Subnet>(made.id, loud.clone()).unwrap();
+        assert_eq!(table.touched.len(), 1, "{loud}");
+    }
 }
 
 #[test]
