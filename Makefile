@@ -31,7 +31,8 @@ test: packages
 	@scripts/run-tests
 
 bench: packages
-	$(CARGO) bench --workspace
+	$(CARGO) build --release --bin navigator --bin navigator-bench
+	@target/release/navigator-bench $(PART)
 
 clean:
 	$(CARGO) clean

@@ -10,7 +10,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU8, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use navigator_bus::{BusError, ControlPlane};
@@ -96,6 +96,7 @@ struct Inner {
     link: AtomicU8,
     /// Whether what the server does not assign has been looked for since the start.
     swept: AtomicBool,
+    started: Instant,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -136,6 +137,7 @@ impl Agent {
             held: Mutex::new(held),
             link: AtomicU8::new(Link::Starting as u8),
             swept: AtomicBool::new(false),
+            started: Instant::now(),
             config: Arc::new(config),
         };
         Ok(Self { inner: Arc::new(inner) })

@@ -57,8 +57,9 @@ impl AgentMetrics {
         self.drift_repaired.fetch_add(steps as u64, Relaxed);
     }
 
-    pub(crate) fn in_sync(&self) {
+    /// When it was in sync before, in milliseconds since 1970; 0 if never.
+    pub(crate) fn in_sync(&self) -> u64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.last_in_sync_ms.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), Relaxed);
+        self.last_in_sync_ms.swap(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), Relaxed)
     }
 }

@@ -49,7 +49,7 @@ impl<'a> Navigator<'a> {
             OpenOptions::new().create(true).append(true).open(&self.log).expect("open the log")
         };
         let mut command = Command::new(&self.binary);
-        command.args(&self.arguments).stdout(open()).stderr(open());
+        command.args(&self.arguments).env("NO_COLOR", "1").stdout(open()).stderr(open());
         let process = self.host.process(&mut command);
         self.process = Some(process.unwrap_or_else(|error| panic!("{}", with_sources(&error))));
     }
@@ -80,6 +80,10 @@ impl<'a> Navigator<'a> {
 
     pub fn process(&self) -> Option<&Process> {
         self.process.as_ref()
+    }
+
+    pub fn log_path(&self) -> &Path {
+        &self.log
     }
 
     pub fn log(&self) -> String {

@@ -35,8 +35,17 @@ impl Inner {
             self.settle(&scope, ended);
             self.queue.done(&scope);
             if self.queue.is_idle() {
-                self.machine.metrics.in_sync();
+                self.note_in_sync();
             }
+        }
+    }
+
+    /// The first time is worth a line: until then this host was catching up.
+    fn note_in_sync(&self) {
+        if self.machine.metrics.in_sync() == 0 {
+            let elapsed_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let scopes = lock(&self.states).len();
+            tracing::info!(elapsed_ms, scopes, writes = self.machine.host.writes(), "first in sync");
         }
     }
 

@@ -1,0 +1,35 @@
+//! `make bench [PART=a]`: figures of Navigator beside its peers, taken side by side in one run, in
+//! namespaces, through the real product. Prints a table per part, with each goal and whether it was
+//! met; a missed goal is a line in the table, not a failure of the run.
+
+mod agent;
+mod api;
+mod cloud;
+mod connections;
+mod figures;
+mod latency;
+mod load;
+
+use anyhow::bail;
+
+fn main() -> anyhow::Result<()> {
+    let part = std::env::args().nth(1).unwrap_or_default();
+    if !"abcde".contains(&part) {
+        bail!("parts are a, b, c (with d) and e");
+    }
+    figures::machine();
+    let wanted = |letter: &str| part.is_empty() || part == letter;
+    if wanted("a") {
+        connections::run()?;
+    }
+    if wanted("b") {
+        latency::run()?;
+    }
+    if wanted("c") || wanted("d") {
+        agent::run()?;
+    }
+    if wanted("e") {
+        api::run()?;
+    }
+    Ok(())
+}
