@@ -11,7 +11,7 @@ use std::{
 
 use navigator_model::{Report, Scope, Snapshot};
 use navigator_render::{HostConfig, Serve};
-use navigator_state::{Actual, Desired, LinkKind, Plan, plan};
+use navigator_state::{Actual, Desired, LinkKind, Plan, Step, plan};
 
 use crate::{
     AgentMetrics, Role,
@@ -115,7 +115,7 @@ impl Machine {
         };
         let plan = plan(&desired, &actual);
         if was_in_sync {
-            self.tell_drift(&desired, &plan);
+            self.tell_drift(state, &desired, &plan);
         }
         let applied = self.apply(&plan);
         self.host.watch(&desired);
@@ -188,8 +188,11 @@ impl Machine {
         })
     }
 
-    fn tell_drift(&self, desired: &Desired, plan: &Plan) {
-        let drift: Vec<_> = plan.steps.iter().filter(|step| !is_arrival(desired, step)).collect();
+    fn tell_drift(&self, state: &ScopeState, desired: &Desired, plan: &Plan) {
+        let is_drift = |step: &&Step| {
+            step.object.is_some_and(|port| state.is_active(port)) || !is_arrival(desired, step)
+        };
+        let drift: Vec<_> = plan.steps.iter().filter(is_drift).collect();
         if drift.is_empty() {
             return;
         }
@@ -201,7 +204,7 @@ impl Machine {
 }
 
 /// Taking somebody's device into a bridge when it shows up is not a repair.
-fn is_arrival(desired: &Desired, step: &navigator_state::Step) -> bool {
+fn is_arrival(desired: &Desired, step: &Step) -> bool {
     use navigator_state::Action::{SetMaster, SetMtu, SetUp};
     match &step.action {
         SetMaster { namespace, name, .. }

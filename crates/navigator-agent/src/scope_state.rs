@@ -88,6 +88,12 @@ impl ScopeState {
         Report { scope: scope.clone(), revision, outcomes: news }
     }
 
+    /// Whether this host had it in order when it last looked.
+    pub(crate) fn is_active(&self, object: ObjectKey) -> bool {
+        let known = self.reported.as_ref().and_then(|(_, outcomes)| outcomes.get(&object));
+        known == Some(&Outcome::Active)
+    }
+
     /// Objects that the server believes to be in error.
     pub(crate) fn reported_errors(&self) -> Vec<ObjectKey> {
         let known = self.reported.iter().flat_map(|(_, outcomes)| outcomes);
