@@ -32,11 +32,16 @@ impl FromStr for MacAddress {
         let mut bytes = [0; 6];
         let mut parts = text.split([':', '-']);
         for byte in &mut bytes {
-            let part = parts.next().filter(|p| p.len() == 2).ok_or_else(invalid)?;
+            let part = parts.next().filter(|p| is_byte(p)).ok_or_else(invalid)?;
             *byte = u8::from_str_radix(part, 16).map_err(|_| invalid())?;
         }
         if parts.next().is_some() { Err(invalid()) } else { Ok(Self(bytes)) }
     }
+}
+
+/// Two digits: a number's parser alone would take a sign too.
+fn is_byte(part: &str) -> bool {
+    part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 impl Serialize for MacAddress {
@@ -49,5 +54,32 @@ impl<'de> Deserialize<'de> for MacAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MacAddress;
+
+    #[test]
+    fn an_address_is_six_pairs_of_hexadecimal_digits() {
+        for text in ["fa:16:3e:00:00:01", "FA-16-3E-00-00-01"] {
+            assert_eq!(text.parse::<MacAddress>().unwrap().to_string(), "fa:16:3e:00:00:01");
+        }
+        for text in [
+            "",
+            "fa:16:3e:00:00",
+            "fa:16:3e:00:00:01:02",
+            "fa:16:3e:00:00:+f",
+            "-1:16:3e:00:00:01",
+            "fa:16:3e:00:00: 1",
+            "fa:16:3e:00:00:1",
+            "fa:16:3e:00:00:001",
+            "fa:16:3e:00:00:0g",
+            "fa:16:3e:00:00:é",
+            "fa163e000001",
+        ] {
+            assert!(text.parse::<MacAddress>().is_err(), "{text:?}");
+        }
     }
 }

@@ -45,4 +45,3 @@ pub struct Heartbeat {
     /// True in the first heartbeat after the agent's process started.
     pub started: bool,
 }
-

@@ -62,20 +62,27 @@ fn least_loaded(agents: &[Agent], loads: &HashMap<HostName, usize>) -> Option<Ho
     agents.iter().min_by_key(load).map(|agent| agent.host.clone())
 }
 
-/// Gives the routers that nobody serves to the agents that are there now. Routers that are served
-/// stay: moving one back when its preferred agent returns is an administrator's decision.
+/// Gives the routers that nobody serves to the agents that are there now, also those whose agent an
+/// administrator switched off or forgot. Routers that are served stay: moving one back when its
+/// preferred agent returns is an administrator's decision, and so is moving one away from an agent
+/// that is merely silent.
 pub fn schedule_all(facts: &Facts, context: &Context<'_>) -> Result<Writes, Stop> {
     let mut writes = Writes::new();
     let agents = candidates(facts, context)?;
     if agents.is_empty() {
         return Ok(writes);
     }
+    let known: Vec<Agent> = facts.list(Select::eq("agent_type", L3_AGENT))?;
+    let serves = |host: &HostName| known.iter().any(|a| a.admin_state_up && a.host == *host);
     let routers = facts.list::<Router>(Select::all())?;
     let mut loads = HashMap::new();
     for host in routers.iter().filter_map(|router| router.l3_host.clone()) {
         *loads.entry(host).or_insert(0) += 1;
     }
-    for mut router in routers.into_iter().filter(|router| router.l3_host.is_none()) {
+    for mut router in routers {
+        if router.l3_host.as_ref().is_some_and(serves) {
+            continue;
+        }
         let host = settled(&router, &agents).or_else(|| least_loaded(&agents, &loads));
         let Some(host) = host else { continue };
         *loads.entry(host.clone()).or_insert(0) += 1;

@@ -38,6 +38,6 @@ pub use refusal::Refusal;
 pub use registry::*;
 pub use resource::{Input, Resource};
 pub use row::{DecodeError, Row, SqlType, SqlValue};
-pub use rules::{MemberAction, Rules};
+pub use rules::{Consequence, Cutoff, MemberAction, Rules};
 pub use standard::Standard;
 pub use writes::{Write, Writes};

@@ -22,6 +22,16 @@ pub struct MemberAction<R> {
     ) -> Result<(Value, Writes), Stop>,
 }
 
+/// Decides what follows from a committed change, in a transaction of its own.
+pub type Consequence = fn(facts: &Facts, context: &Context<'_>) -> Result<Writes, Stop>;
+
+/// A momentary truth in terms of what is stored: it holds where `column` is `at_least` or later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cutoff {
+    pub column: &'static str,
+    pub at_least: String,
+}
+
 pub trait Rules: Resource {
     /// `parent` is the id in the URL of a child resource; the parent's existence and visibility
     /// have been checked, nothing else of it.
@@ -47,6 +57,17 @@ pub trait Rules: Resource {
     /// nothing stores.
     fn momentary(&self, _now: &str, _settings: &Settings) -> Vec<(&'static str, Value)> {
         Vec::new()
+    }
+
+    /// How lists are filtered by a momentary attribute; `None` if they are not.
+    fn momentary_filter(_name: &str, _now: &str, _settings: &Settings) -> Option<Cutoff> {
+        None
+    }
+
+    /// What is decided after one was changed or deleted, in this order. The change stands whatever
+    /// becomes of these.
+    fn consequences() -> &'static [Consequence] {
+        &[]
     }
 
     fn actions() -> &'static [MemberAction<Self>] {

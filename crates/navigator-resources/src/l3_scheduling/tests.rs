@@ -115,3 +115,29 @@ fn placing_a_router_that_is_in_its_place_writes_nothing() {
         .unwrap();
     assert_eq!(site.world.written, 0);
 }
+
+#[test]
+fn routers_leave_an_agent_that_is_switched_off_or_forgotten_if_another_can_take_them() {
+    for forgotten in [false, true] {
+        let mut site = Site::new();
+        let router: Router = site.world.get(site.router);
+        let first = host(&router).unwrap().to_owned();
+        let agent = Select::eq("host", first.as_str()).and("agent_type", "L3 agent");
+        let agent = site.world.all::<crate::Agent>(agent).pop().unwrap();
+        if forgotten {
+            site.world.delete::<crate::Agent>(&admin(), agent.id).unwrap();
+        } else {
+            let body = json!({"admin_state_up": false});
+            site.world.update::<crate::Agent>(&admin(), agent.id, body).unwrap();
+        }
+        let schedule = |world: &mut World| {
+            world.decide(&admin(), |f, context| Ok(((), schedule_all(f, context)?))).unwrap();
+        };
+        schedule(&mut site.world);
+        assert_eq!(host(&site.world.get(site.router)), Some(&*first), "nobody else is there");
+        l3(&mut site.world, "node-2");
+        schedule(&mut site.world);
+        assert_eq!(host(&site.world.get(site.router)), Some("node-2"));
+        assert!(site.world.touched_hosts);
+    }
+}

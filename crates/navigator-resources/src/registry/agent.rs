@@ -4,13 +4,16 @@
 //! Whether an agent is alive is a matter of the moment it is looked at: [`alive`] says it from the
 //! last heartbeat; nothing stores it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use navigator_model::{AgentId, HostName};
 use serde_json::Value;
 
 use crate::{
-    Context, Facts, Refusal, Resource, Rules, Select, Settings, Stop, Write, Writes,
+    Consequence, Context, Cutoff, Facts, Port, Refusal, Resource, Rules, Select, Settings, Stop,
+    Write, Writes,
     attribute::{Dict, Text},
+    dhcp_scheduling, l3_scheduling,
+    registry::port,
 };
 
 /// `agent_type` of the agent that routes.
@@ -85,6 +88,13 @@ pub fn alive(heartbeat_timestamp: &str, now: &str, down_s: u64) -> bool {
     age_s <= i64::try_from(down_s).unwrap_or(i64::MAX)
 }
 
+/// The oldest heartbeat that is [`alive`] now, as heartbeats are stored: such times sort as text.
+fn oldest_alive(now: &str, down_s: u64) -> Option<String> {
+    let age = SignedDuration::from_secs(i64::try_from(down_s).ok()?);
+    let oldest = instant(now)?.checked_sub(age).ok()?;
+    Some(oldest.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
 /// `2026-01-02T03:04:05Z`, and the form in which Neutron shows agents' times, without `T` and `Z`.
 fn instant(text: &str) -> Option<Timestamp> {
     let zoned = if text.ends_with('Z') { text.to_owned() } else { format!("{text}Z") };
@@ -117,12 +127,28 @@ impl Rules for Agent {
     }
 
     /// Also of one that is alive: it comes back with its next heartbeat.
-    fn delete(current: &Self, _facts: &Facts, _context: &Context<'_>) -> Result<Writes, Stop> {
+    fn delete(current: &Self, facts: &Facts, _context: &Context<'_>) -> Result<Writes, Stop> {
         let mut writes = Writes::new();
         writes.delete::<Self>(current.id);
-        // Its tunnel address goes with it.
+        // Its tunnel address goes with it, and other hosts show that at each port of this one.
+        if current.configurations.0.contains_key("tunneling_ip") {
+            for port in facts.list::<Port>(Select::eq("host_id", current.host.0.as_str()))? {
+                port::touch(&port, &mut writes);
+            }
+        }
         writes.push(Write::TouchHosts);
         Ok(writes)
+    }
+
+    fn momentary_filter(name: &str, now: &str, settings: &Settings) -> Option<Cutoff> {
+        let at_least = oldest_alive(now, settings.agent_down_time_s).unwrap_or_default();
+        (name == "alive").then_some(Cutoff { column: "heartbeat_timestamp", at_least })
+    }
+
+    /// There is one agent more or less to give work to. Each stores ports, so each is a decision of
+    /// its own that sees what the one before it stored.
+    fn consequences() -> &'static [Consequence] {
+        &[l3_scheduling::schedule_all, dhcp_scheduling::schedule_all]
     }
 
     fn momentary(&self, now: &str, settings: &Settings) -> Vec<(&'static str, Value)> {

@@ -66,3 +66,41 @@ fn an_administrator_switches_an_agent_off_and_forgets_it() {
     assert_eq!(table.get::<Agent>(agent.id), None);
     assert!(Agent::declaration().admin_only);
 }
+
+#[test]
+fn a_list_of_the_living_is_cut_where_alive_ends() {
+    let settings = Settings::default();
+    let now = "2026-11-20T00:01:00Z";
+    let cutoff = Agent::momentary_filter("alive", now, &settings).unwrap();
+    assert_eq!(cutoff.at_least, "2026-11-19T23:59:45Z");
+    for heard in ["2026-11-19T23:59:44Z", "2026-11-19T23:59:45Z", now, "2026-11-20T00:09:00Z"] {
+        let listed = heard >= cutoff.at_least.as_str();
+        assert_eq!(listed, alive(heard, now, settings.agent_down_time_s), "{heard}");
+    }
+    assert_eq!(Agent::momentary_filter("host", now, &settings), None);
+}
+
+#[test]
+fn a_forgotten_agent_s_tunnel_address_is_forgotten_at_its_ports() {
+    let mut site = crate::world::Site::new();
+    let router: crate::Router = site.world.get(site.router);
+    let host = router.l3_host.unwrap();
+    let of = Select::eq("host", host.0.as_str()).and("agent_type", L2_AGENT);
+    let mut agent: Agent = site.world.all(of).pop().unwrap();
+    agent.configurations = Dict([("tunneling_ip".to_owned(), json!("198.51.100.1"))].into_iter().collect());
+    let (id, caller) = (agent.id, crate::world::admin());
+    site.world
+        .decide(&caller, |_, _| {
+            let mut writes = Writes::new();
+            writes.update(&agent);
+            Ok(((), writes))
+        })
+        .unwrap();
+    site.world.delete::<Agent>(&caller, id).unwrap();
+    let ports: Vec<Port> = site.world.all(Select::eq("host_id", host.0.as_str()));
+    assert!(!ports.is_empty());
+    for port in ports {
+        let scope = navigator_model::Scope::Network(port.network_id);
+        assert!(site.world.touched.contains(&(scope, navigator_model::ObjectKey::Port(port.id))));
+    }
+}
