@@ -218,6 +218,32 @@ fn exactly_the_matching_flows_are_deleted() {
 }
 
 #[test]
+fn a_known_flow_is_translated_through_a_foreign_flush() {
+    alone(|| {
+        let (mut nft, _conntrack) = router();
+        assert!(nft.change_elements(&[forward(Protocol::Udp, 8080, 80)]).iter().all(Result::is_ok));
+        udp_echo(80);
+        let (talks, told) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        let client = inside("client", move || {
+            let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+            socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+            socket.connect((GATEWAY, 8080)).unwrap();
+            let ask = || socket.send(b"?").and_then(|_| socket.recv(&mut [0; 64])).is_ok();
+            assert!(ask());
+            talks.0.send(()).unwrap();
+            told.1.recv().unwrap();
+            ask()
+        });
+        talks.1.recv().unwrap();
+        run("ip netns exec router nft flush ruleset");
+        assert_eq!(nft.observe(None).unwrap().unwrap().skeleton, "");
+        told.0.send(()).unwrap();
+        assert!(client.join().unwrap());
+        assert_eq!(ask("client", GATEWAY, 8080), None);
+    });
+}
+
+#[test]
 fn flows_that_lead_where_they_should_are_spared() {
     alone(|| {
         let (mut nft, mut conntrack) = router();
