@@ -24,8 +24,8 @@ pub const API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 969
 pub const OUTSIDE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 pub const CLIENT: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
 
-const PHYSICAL_NETWORK: &str = "external";
-const EXTERNAL_DEVICE: &str = "ext0";
+pub(crate) const PHYSICAL_NETWORK: &str = "external";
+pub(crate) const EXTERNAL_DEVICE: &str = "ext0";
 
 /// Longest wait for what takes milliseconds on an idle machine.
 const LIMIT: Duration = Duration::from_secs(20);

@@ -6,6 +6,7 @@
 
 #![allow(clippy::expect_used, reason = "a test kit fails as tests do")]
 
+pub mod apart;
 pub mod cloud;
 pub mod navigator;
 pub mod postgres;

@@ -22,6 +22,8 @@ pub struct Navigator<'a> {
     host: &'a Host,
     binary: PathBuf,
     arguments: Vec<String>,
+    /// For the next start.
+    pub environment: Vec<(String, String)>,
     pub api_address: SocketAddr,
     log: PathBuf,
     process: Option<Process>,
@@ -36,8 +38,15 @@ impl<'a> Navigator<'a> {
         let arguments =
             vec![mode.to_owned(), "--config".to_owned(), file.to_string_lossy().into_owned()];
         let log = host.dir().join("navigator.log");
-        let mut navigator =
-            Self { host, binary: binary(), arguments, api_address, log, process: None };
+        let mut navigator = Self {
+            host,
+            binary: binary(),
+            arguments,
+            environment: Vec::new(),
+            api_address,
+            log,
+            process: None,
+        };
         navigator.launch();
         navigator.wait_until_ready();
         navigator
@@ -128,10 +137,11 @@ pub fn binary() -> PathBuf {
     if let Some(named) = std::env::var_os("NAVIGATOR_BINARY") {
         return named.into();
     }
-    let test = std::env::current_exe().expect("own path");
-    // target/<profile>/deps/<test>
-    let profile = test.parent().and_then(Path::parent).expect("a target directory");
-    let built = profile.join("navigator");
-    assert!(built.exists(), "{} is missing: cargo build --bin navigator", built.display());
-    built
+    let own = std::env::current_exe().expect("own path");
+    // target/<profile>/<program>, or target/<profile>/deps/<test>
+    let beside = own.ancestors().skip(1).take(2).map(|directory| directory.join("navigator"));
+    let built = beside.into_iter().find(|path| path.is_file());
+    built.unwrap_or_else(|| {
+        panic!("no navigator near {}: cargo build --bin navigator", own.display())
+    })
 }
