@@ -22,7 +22,8 @@ use crate::{BusError, ControlPlane, Wakeup, wire};
 
 mod wakeup_lines;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Shorter than the kernel's first repetition of a lost SYN: trying anew is no slower.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(400);
 /// Long enough for a complete snapshot of a very large router over a slow line.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);

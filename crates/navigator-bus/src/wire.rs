@@ -21,6 +21,6 @@ pub const SCOPE_PARAMETER: &str = "scope";
 pub const SINCE_PARAMETER: &str = "since";
 
 /// The stream of wake-ups carries an empty line at least this often.
-pub const KEEPALIVE: Duration = Duration::from_secs(2);
+pub const KEEPALIVE: Duration = Duration::from_secs(1);
 /// A stream without a byte for this long is lost.
-pub const SILENCE: Duration = Duration::from_secs(6);
+pub const SILENCE: Duration = Duration::from_secs(3);

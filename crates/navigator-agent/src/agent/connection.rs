@@ -10,10 +10,14 @@ use navigator_model::{Revision, Scope};
 use super::{Inner, Link, lock};
 use crate::{backoff::Backoff, queue::Cause};
 
+/// Together with the time that a connection may take, below a second: what changed while the server
+/// was away has to be here soon after it is back. Trying costs a server that is away nothing.
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+
 impl Inner {
     /// Never returns.
     pub(super) async fn stay_connected(&self) {
-        let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+        let mut backoff = Backoff::new(Duration::from_millis(50), LONGEST_PAUSE);
         loop {
             match self.listen(&mut backoff).await {
                 Ok(()) => tracing::warn!("the stream of wake-ups ended: reconnecting"),
