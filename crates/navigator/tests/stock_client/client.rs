@@ -1,0 +1,114 @@
+//! The stock client, as one process that takes many commands (`drive.py`) or as the installed
+//! program. Both run inside a host and know nothing but the endpoint and who asks.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::Duration,
+};
+
+use navigator_testkit::Host;
+use serde::Deserialize;
+
+/// No command takes this long, however busy the machine is.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Who talks to which server.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) endpoint: String,
+    /// HTTP basic; every password is the user's name. `None`: the server asks nobody.
+    pub(crate) user: Option<&'static str>,
+    pub(crate) password: Option<&'static str>,
+}
+
+/// What a command ended with.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Answer {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A client process that waits for commands. It ends when its input does.
+pub(crate) struct Client {
+    child: Child,
+    input: Option<ChildStdin>,
+    answers: Receiver<String>,
+}
+
+/// The `openstack` program; the script installs it once.
+pub(crate) fn program() -> PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/stock-client");
+    let output = Command::new(&script).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{} could not install the client", script.display());
+    String::from_utf8(output.stdout).unwrap().trim().into()
+}
+
+/// A program inside `host` that knows the server by the client's environment variables, and nothing
+/// of who runs the test.
+pub(crate) fn command(host: &Host, program: &Path, identity: &Identity) -> Command {
+    let mut command = host.command(program);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("OS_") {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(host.dir()).env("HOME", host.dir()).env("NO_PROXY", "*");
+    command.env("OS_ENDPOINT", &identity.endpoint);
+    match identity.user {
+        None => command.env("OS_AUTH_TYPE", "none"),
+        Some(user) => command
+            .env("OS_AUTH_TYPE", "http_basic")
+            .env("OS_USERNAME", user)
+            .env("OS_PASSWORD", identity.password.unwrap_or(user)),
+    };
+    command
+}
+
+/// The interpreter that the client was installed with.
+pub(crate) fn python() -> PathBuf {
+    program().with_file_name("python")
+}
+
+pub(crate) fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stock_client").join(name)
+}
+
+impl Client {
+    pub(crate) fn start(host: &Host, identity: &Identity) -> Self {
+        let mut child = command(host, &python(), identity)
+            .arg(script("drive.py"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, answers) = mpsc::channel();
+        // Ends with the client's output.
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        Self { input: child.stdin.take(), child, answers }
+    }
+
+    pub(crate) fn run(&mut self, argv: &[String]) -> Answer {
+        let line = serde_json::to_string(argv).unwrap() + "\n";
+        self.input.as_mut().unwrap().write_all(line.as_bytes()).unwrap();
+        let answer = self.answers.recv_timeout(LIMIT);
+        let answer = answer.unwrap_or_else(|error| panic!("openstack {}: {error}", argv.join(" ")));
+        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"))
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let _ = self.child.wait();
+    }
+}

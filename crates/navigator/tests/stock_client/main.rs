@@ -1,0 +1,50 @@
+//! The unmodified `openstack` client and SDK against a running Navigator, as tables: command line,
+//! exit code, what the answer has to say. Every table runs against a server that asks nobody who
+//! they are and against one with HTTP basic authentication.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod agents;
+mod client;
+mod floating_ips;
+mod networks;
+mod ports;
+mod program;
+mod projects;
+mod routers;
+mod row;
+mod sdk;
+mod subnets;
+mod world;
+
+use world::{Door, play, two_networks};
+
+/// Makes a test per door of each table.
+macro_rules! through_both_doors {
+    ($($name:ident: [$($table:expr),*]),* $(,)?) => {
+        mod without_authentication {
+            use super::*;
+            $(#[test]
+            fn $name() {
+                play(Door::Open, [$($table),*]);
+            })*
+        }
+
+        mod with_http_basic {
+            use super::*;
+            $(#[test]
+            fn $name() {
+                play(Door::Basic, [$($table),*]);
+            })*
+        }
+    };
+}
+
+through_both_doors! {
+    networks_are_made_found_changed_and_deleted: [networks::rows()],
+    subnets_are_made_found_changed_and_deleted: [subnets::rows()],
+    ports_are_made_found_changed_and_deleted: [two_networks(), ports::rows()],
+    routers_get_gateways_interfaces_and_routes: [two_networks(), routers::rows()],
+    floating_ips_lead_to_ports: [two_networks(), floating_ips::rows()],
+    floating_ips_forward_ports: [two_networks(), floating_ips::forwardings()],
+    agents_and_extensions_are_listed: [agents::rows()],
+}
