@@ -33,6 +33,18 @@ impl<'a> Navigator<'a> {
     /// Writes `config` (TOML) into the host's directory, starts `navigator <mode> --config …` and
     /// waits until `api_address` answers inside the host.
     pub fn start(host: &'a Host, mode: &str, config: &str, api_address: SocketAddr) -> Self {
+        let navigator = Self::start_unready(host, mode, config, api_address);
+        navigator.wait_until_ready();
+        navigator
+    }
+
+    /// As [`Self::start`], without waiting: for an agent that has no server to reach.
+    pub fn start_unready(
+        host: &'a Host,
+        mode: &str,
+        config: &str,
+        api_address: SocketAddr,
+    ) -> Self {
         let file = host.dir().join("navigator.toml");
         fs::write(&file, config).expect("write the configuration");
         let arguments =
@@ -48,7 +60,6 @@ impl<'a> Navigator<'a> {
             process: None,
         };
         navigator.launch();
-        navigator.wait_until_ready();
         navigator
     }
 
@@ -58,7 +69,9 @@ impl<'a> Navigator<'a> {
             OpenOptions::new().create(true).append(true).open(&self.log).expect("open the log")
         };
         let mut command = Command::new(&self.binary);
-        command.args(&self.arguments).env("NO_COLOR", "1").stdout(open()).stderr(open());
+        let environment = self.environment.iter().map(|(name, value)| (name, value));
+        command.args(&self.arguments).env("NO_COLOR", "1").envs(environment);
+        command.stdout(open()).stderr(open());
         let process = self.host.process(&mut command);
         self.process = Some(process.unwrap_or_else(|error| panic!("{}", with_sources(&error))));
     }
@@ -91,10 +104,6 @@ impl<'a> Navigator<'a> {
         self.process.as_ref()
     }
 
-    pub fn log_path(&self) -> &Path {
-        &self.log
-    }
-
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -102,7 +111,8 @@ impl<'a> Navigator<'a> {
 
 impl Drop for Navigator<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        let ended = |process: &Process| process.exited().is_ok_and(|status| status.is_some());
+        if std::thread::panicking() || self.process.as_ref().is_some_and(ended) {
             eprintln!("--- {} ---\n{}", self.log.display(), self.log());
         }
         if let Some(process) = self.process.take() {
