@@ -37,7 +37,11 @@ impl IntoResponse for Refused {
 
 impl From<BusError> for Refused {
     fn from(error: BusError) -> Self {
-        Self(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+        let status = match &error {
+            BusError::Refused(_) => StatusCode::CONFLICT,
+            BusError::Unreachable(_) | BusError::Malformed(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self(status, error.to_string())
     }
 }
 
@@ -135,8 +139,9 @@ async fn authenticate(
     match secret {
         Some(secret) if knows_secret(&request, &secret) => next.run(request).await,
         Some(_) => Refused(StatusCode::UNAUTHORIZED, "wrong agent secret".into()).into_response(),
-        None => Refused(StatusCode::NOT_FOUND, "no agent secret is configured".into())
-            .into_response(),
+        None => {
+            Refused(StatusCode::NOT_FOUND, "no agent secret is configured".into()).into_response()
+        }
     }
 }
 

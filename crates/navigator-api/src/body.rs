@@ -79,9 +79,9 @@ fn project(attributes: &mut Attributes) -> Result<Option<Value>, Fault> {
     let tenant = attributes.remove("tenant_id");
     let project = attributes.remove("project_id");
     match (tenant, project) {
-        (Some(tenant), Some(project)) if tenant != project => Err(Fault::bad_request(
-            "'project_id' and 'tenant_id' do not match",
-        )),
+        (Some(tenant), Some(project)) if tenant != project => {
+            Err(Fault::bad_request("'project_id' and 'tenant_id' do not match"))
+        }
         (tenant, project) => Ok(project.or(tenant)),
     }
 }

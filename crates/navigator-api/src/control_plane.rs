@@ -3,13 +3,20 @@
 
 use std::sync::Arc;
 
-use futures::{future::BoxFuture, stream::BoxStream};
+use futures::{
+    StreamExt as _,
+    future::{self, BoxFuture},
+    stream::BoxStream,
+};
 use navigator_bus::{BusError, ControlPlane, Hub, Wakeup};
 use navigator_model::{Fetched, Heartbeat, HostName, Report, Revision, Scope};
-use navigator_resources::{Caller, Settings, dhcp_scheduling, l3_scheduling};
-use navigator_store::{DecideError, Store, StoreError};
+use navigator_resources::{Agent, Rules as _, Settings};
+use navigator_store::{Store, StoreError};
 
-use crate::state::{ApiState, now};
+use crate::{
+    consequences::follow,
+    state::{ApiState, now},
+};
 
 #[derive(Clone)]
 pub struct LocalControlPlane {
@@ -33,36 +40,13 @@ fn bus_error(error: StoreError) -> BusError {
     BusError::Unreachable(error.to_string())
 }
 
-/// The server itself, when it places routers and networks.
-fn scheduler() -> Caller {
-    Caller { project_id: "".into(), user_id: "scheduler".to_owned(), is_admin: true }
+fn refused(host: &HostName, scope: &Scope) -> BusError {
+    BusError::Refused(format!("{host} does not serve {scope}"))
 }
 
 impl LocalControlPlane {
-    /// Places what waits for an agent.
-    async fn schedule(&self) -> Result<(), BusError> {
-        let moved = self
-            .store
-            .decide(&scheduler(), &self.settings, &now(), |facts, context| {
-                let mut writes = l3_scheduling::schedule_all(facts, context)?;
-                writes.append(dhcp_scheduling::schedule_all(facts, context)?);
-                Ok(((), writes))
-            })
-            .await;
-        match moved {
-            Ok(((), moved)) => {
-                self.hub.publish(
-                    moved.into_iter().map(|(scope, revision)| Wakeup { scope, revision }),
-                );
-                Ok(())
-            }
-            // Nothing that an agent could do about it; the next appearance tries again.
-            Err(DecideError::Refused(refusal)) => {
-                tracing::warn!(%refusal, "scheduling was refused");
-                Ok(())
-            }
-            Err(DecideError::Store(error)) => Err(bus_error(error)),
-        }
+    fn publish(&self, moved: Vec<(Scope, Revision)>) {
+        self.hub.publish(moved.into_iter().map(|(scope, revision)| Wakeup { scope, revision }));
     }
 }
 
@@ -73,6 +57,9 @@ impl ControlPlane for LocalControlPlane {
         scope: &'a Scope,
         since: Option<Revision>,
     ) -> BoxFuture<'a, Result<Fetched, BusError>> {
+        if matches!(scope, Scope::Host(name) if name != host) {
+            return Box::pin(future::ready(Err(refused(host, scope))));
+        }
         Box::pin(async move { self.store.fetch(host, scope, since).await.map_err(bus_error) })
     }
 
@@ -83,27 +70,48 @@ impl ControlPlane for LocalControlPlane {
         Box::pin(async move { self.store.revisions(host).await.map_err(bus_error) })
     }
 
+    /// Of other hosts' duties it hears nothing.
     fn wakeups<'a>(
         &'a self,
-        _host: &'a HostName,
+        host: &'a HostName,
     ) -> BoxFuture<'a, Result<BoxStream<'static, Wakeup>, BusError>> {
-        Box::pin(async move { Ok(self.hub.subscribe()) })
+        let own = host.clone();
+        let concerns = move |wakeup: &Wakeup| match &wakeup.scope {
+            Scope::Host(name) => *name == own,
+            Scope::Router(_) | Scope::Network(_) => true,
+        };
+        let wakeups = self.hub.subscribe();
+        Box::pin(async move {
+            Ok(wakeups.filter(move |wakeup| future::ready(concerns(wakeup))).boxed())
+        })
     }
 
     fn heartbeat(&self, heartbeat: Heartbeat) -> BoxFuture<'_, Result<(), BusError>> {
         Box::pin(async move {
-            if self.store.heartbeat(&heartbeat, &self.settings, &now()).await.map_err(bus_error)? {
-                self.schedule().await?;
+            let now = now();
+            let heard = self.store.heartbeat(&heartbeat, &self.settings, &now);
+            let heard = heard.await.map_err(bus_error)?;
+            self.publish(heard.moved);
+            if heard.news {
+                let consequences = Agent::consequences();
+                let followed = follow(&self.store, &self.hub, &self.settings, consequences);
+                followed.await.map_err(bus_error)?;
             }
             Ok(())
         })
     }
 
+    /// Only of what the host serves: the word of one that it was taken from comes too late.
     fn report<'a>(
         &'a self,
-        _host: &'a HostName,
+        host: &'a HostName,
         report: Report,
     ) -> BoxFuture<'a, Result<(), BusError>> {
-        Box::pin(async move { self.store.report(&report).await.map_err(bus_error) })
+        Box::pin(async move {
+            if !self.store.serves(host, &report.scope).await.map_err(bus_error)? {
+                return Err(refused(host, &report.scope));
+            }
+            self.store.report(&report).await.map_err(bus_error)
+        })
     }
 }

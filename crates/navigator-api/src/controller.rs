@@ -1,20 +1,24 @@
 //! The one controller: list, show, create, update, delete and member actions of every resource.
 
+use std::collections::HashMap;
+
 use axum::{
     Extension, Json,
     body::Bytes,
     extract::{OriginalUri, Path, State},
     http::{HeaderMap, StatusCode},
 };
+use navigator_model::{Revision, Scope};
 use navigator_resources::{
-    Caller, Declaration, Facts, Input, MemberAction, Refusal, Resource, Row, Rules, Select, SqlValue,
-    Stop,
+    Caller, Declaration, Facts, Input, MemberAction, Refusal, Resource, Row, Rules, Select,
+    SqlValue, Stop,
 };
 use navigator_store::{Listing, Paging, StoreError};
 use serde_json::{Map, Value, json};
 
 use crate::{
     body::{self, Attributes, Posted},
+    consequences::follow,
     fault::Fault,
     if_match,
     listing::{self, Links, Parameters},
@@ -22,6 +26,9 @@ use crate::{
     state::{ApiState, now},
     versions::base_url,
 };
+
+/// Ids per statement.
+const CHUNK: usize = 1000;
 
 type Answer = Result<Json<Value>, Fault>;
 
@@ -62,9 +69,8 @@ async fn parent(
         ..Listing::default()
     };
     let row = state.store.list(declaration, &listing).await?.pop();
-    row.map(Some).ok_or_else(|| {
-        Refusal::NotFound { class: declaration.class, id: id.clone() }.into()
-    })
+    row.map(Some)
+        .ok_or_else(|| Refusal::NotFound { class: declaration.class, id: id.clone() }.into())
 }
 
 pub(crate) async fn list<R: Rules>(
@@ -77,7 +83,9 @@ pub(crate) async fn list<R: Rules>(
     let declaration = R::declaration();
     parent(&state, declaration, &ids, &caller).await?;
     let parameters = Parameters::parse(uri.query())?;
-    let mut listing = listing::listing(declaration, &parameters, &caller)?;
+    let view = View::of(&state, &caller);
+    let momentary = |name: &str| R::momentary_filter(name, &view.now, view.settings);
+    let mut listing = listing::listing(declaration, &parameters, &caller, &momentary)?;
     listing.conditions.extend(scoped::<R>(&ids));
     let limit = listing.limit.map(|limit| limit as usize);
     // One more than asked for tells whether there is another page.
@@ -95,7 +103,6 @@ pub(crate) async fn list<R: Rules>(
         }
     }
     let fields = parameters.fields();
-    let view = View::of(&state, &caller);
     let items: Vec<Value> =
         rows.iter().map(|row| present::<R>(row, &view, &fields)).collect::<Result<_, _>>()?;
     let mut answer = Map::new();
@@ -133,14 +140,26 @@ fn insert_links(declaration: &Declaration, links: Links, answer: &mut Map<String
 
 /// Rows of these ids, in the order of the ids.
 async fn rows<R: Resource>(state: &ApiState, ids: &[String]) -> Result<Vec<Row>, Fault> {
-    let values = ids.iter().map(|id| Some(SqlValue::from(id.as_str()))).collect();
     let Some(attribute) = R::declaration().all().find(|a| a.column == "id") else {
         return Ok(Vec::new());
     };
-    let listing = Listing { filters: vec![(attribute, values)], ..Listing::default() };
-    let mut found = state.store.list(R::declaration(), &listing).await?;
-    found.sort_by_key(|row| ids.iter().position(|id| id == row.text("id")));
-    Ok(found)
+    let mut found: HashMap<String, Row> = HashMap::new();
+    for chunk in ids.chunks(CHUNK) {
+        let values = chunk.iter().map(|id| Some(SqlValue::from(id.as_str()))).collect();
+        let listing = Listing { filters: vec![(attribute, values)], ..Listing::default() };
+        let rows = state.store.list(R::declaration(), &listing).await?;
+        found.extend(rows.into_iter().map(|row| (row.text("id").to_owned(), row)));
+    }
+    Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+}
+
+/// The change is committed: what follows from it is no longer part of the answer.
+async fn conclude<R: Rules>(state: &ApiState, moved: Vec<(Scope, Revision)>) {
+    state.wake(moved);
+    let followed = follow(&state.store, &state.hub, &state.settings, R::consequences());
+    if let Err(error) = followed.await {
+        tracing::warn!(%error, "what follows from a change could not be decided");
+    }
 }
 
 fn one<R: Rules>(row: &Row, view: &View<'_>, fields: &Fields) -> Answer {
@@ -178,6 +197,10 @@ pub(crate) async fn create<R: Rules>(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Fault> {
     let declaration = R::declaration();
+    if declaration.admin_only && !caller.is_admin {
+        let action = format!("create_{}", declaration.name);
+        return Err(Refusal::PolicyNotAuthorized { action }.into());
+    }
     let parent = parent(&state, declaration, &ids, &caller).await?;
     if let Some(row) = &parent {
         owned(declaration, row, &caller, "create")?;
@@ -199,7 +222,8 @@ pub(crate) async fn create<R: Rules>(
         .store
         .decide_all(&caller, &state.settings, &now(), inputs.len(), |index, facts, context| {
             let input = &inputs[index];
-            R::create(input, parent_id, facts, context).map(|(object, writes)| (object.id(), writes))
+            R::create(input, parent_id, facts, context)
+                .map(|(object, writes)| (object.id(), writes))
         })
         .await?;
     state.wake(moved);
@@ -229,11 +253,7 @@ fn owned(
 }
 
 /// The object of the URL, locked, if the caller may change it: 404 where it may not even see it.
-fn current<R: Resource>(
-    target: &Target<'_>,
-    facts: &Facts,
-    action: &str,
-) -> Result<R, Stop> {
+fn current<R: Resource>(target: &Target<'_>, facts: &Facts, action: &str) -> Result<R, Stop> {
     let not_found = || Refusal::not_found::<R>(target.ids.id());
     let mut select = Select::eq("id", target.ids.id()).locked();
     for (column, value) in scoped::<R>(target.ids) {
@@ -265,11 +285,7 @@ struct Target<'a> {
 }
 
 /// Whether the caller's lists would show it.
-async fn visible<R: Resource>(
-    state: &ApiState,
-    ids: &Ids,
-    caller: &Caller,
-) -> Result<bool, Fault> {
+async fn visible<R: Resource>(state: &ApiState, ids: &Ids, caller: &Caller) -> Result<bool, Fault> {
     if caller.is_admin {
         return Ok(true);
     }
@@ -309,7 +325,7 @@ pub(crate) async fn update<R: Rules>(
             R::update(&object, &update, facts, context).map(|(_, writes)| ((), writes))
         })
         .await?;
-    state.wake(moved);
+    conclude::<R>(&state, moved).await;
     match rows::<R>(&state, &[ids.id().to_owned()]).await?.pop() {
         Some(row) => one::<R>(&row, &View::of(&state, &caller), &None),
         None => Err(Refusal::not_found::<R>(ids.id()).into()),
@@ -337,7 +353,7 @@ pub(crate) async fn delete<R: Rules>(
             R::delete(&object, facts, context).map(|writes| ((), writes))
         })
         .await?;
-    state.wake(moved);
+    conclude::<R>(&state, moved).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

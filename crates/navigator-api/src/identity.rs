@@ -79,7 +79,10 @@ impl Identity {
     }
 
     /// The caller of a request with these headers.
-    pub(crate) async fn caller(self: &std::sync::Arc<Self>, headers: &HeaderMap) -> Result<Caller, Fault> {
+    pub(crate) async fn caller(
+        self: &std::sync::Arc<Self>,
+        headers: &HeaderMap,
+    ) -> Result<Caller, Fault> {
         match self.as_ref() {
             Self::None => Ok(Caller {
                 project_id: LOCAL_PROJECT.into(),
@@ -91,7 +94,11 @@ impl Identity {
                 let digest: [u8; 32] = Sha256::digest(password.as_bytes()).into();
                 let key = (user, digest);
                 if basic.remembers(&key) {
-                    return basic.users.get(&key.0).map(|u| u.caller.clone()).ok_or(Fault::Unauthorized);
+                    return basic
+                        .users
+                        .get(&key.0)
+                        .map(|u| u.caller.clone())
+                        .ok_or(Fault::Unauthorized);
                 }
                 let identity = std::sync::Arc::clone(self);
                 tokio::task::spawn_blocking(move || match identity.as_ref() {
@@ -139,10 +146,7 @@ impl Basic {
         if !bcrypt::verify(password, &user.bcrypt_hash).unwrap_or(false) {
             return Err(Fault::Unauthorized);
         }
-        self.verified
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, Instant::now());
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Instant::now());
         Ok(user.caller.clone())
     }
 }

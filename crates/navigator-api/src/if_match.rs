@@ -12,11 +12,8 @@ pub(crate) fn revision(headers: &HeaderMap) -> Result<Option<i64>, Fault> {
     if values.next().is_some() {
         return Err(Fault::bad_request("Multiple revision_number constraints are not supported"));
     }
-    let malformed = || {
-        Fault::bad_request(
-            "Unable to parse If-Match: the form is revision_number=<number>",
-        )
-    };
+    let malformed =
+        || Fault::bad_request("Unable to parse If-Match: the form is revision_number=<number>");
     let text = value.to_str().map_err(|_| malformed())?;
     let number = text.trim().strip_prefix("revision_number=").ok_or_else(malformed)?;
     number.parse().map(Some).map_err(|_| malformed())

@@ -6,10 +6,12 @@
 
 mod agent_endpoints;
 mod body;
+mod consequences;
 mod control_plane;
 mod controller;
 mod extensions;
 mod fault;
+mod housekeeping;
 mod identity;
 mod if_match;
 mod listing;
@@ -22,6 +24,7 @@ mod state;
 mod versions;
 
 pub use control_plane::LocalControlPlane;
+pub use housekeeping::keep_house;
 pub use identity::{HtpasswdError, Identity};
 pub use mount::router;
 pub use serve::serve;

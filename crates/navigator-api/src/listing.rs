@@ -1,8 +1,8 @@
 //! Reads a list's query: filters, sort, page, fields. Everything that is wrong with it is a 400.
 
 use navigator_model::ProjectId;
-use navigator_resources::{Caller, Declaration, Refusal, SqlValue};
-use navigator_store::{Direction, Listing, Paging};
+use navigator_resources::{AttributeValue as _, Caller, Cutoff, Declaration, Refusal, SqlValue};
+use navigator_store::{Bound, Direction, Listing, Paging};
 use percent_encoding::percent_decode_str;
 
 use crate::{fault::Fault, present::Fields};
@@ -76,11 +76,15 @@ fn page(parameters: &Parameters) -> Result<Page, Fault> {
     Ok(Page { limit, marker, paging })
 }
 
+/// What a momentary attribute's filter means now.
+pub(crate) type Momentary<'a> = dyn Fn(&str) -> Option<Cutoff> + Sync + 'a;
+
 /// The listing that parameters ask for, restricted to what the caller may see.
 pub(crate) fn listing(
     declaration: &'static Declaration,
     parameters: &Parameters,
     caller: &Caller,
+    momentary: &Momentary<'_>,
 ) -> Result<Listing, Fault> {
     let mut listing = Listing { visible_to: visible_to(caller), ..Listing::default() };
     listing.sort = sort(declaration, parameters, caller)?;
@@ -93,7 +97,10 @@ pub(crate) fn listing(
     both_project_names(parameters)?;
     for name in names {
         let values: Vec<&str> = parameters.all(name).collect();
-        filter(declaration, name, &values, caller, &mut listing)?;
+        match momentary(name) {
+            Some(cutoff) => filter_momentary(&cutoff, &values, &mut listing),
+            None => filter(declaration, name, &values, caller, &mut listing)?,
+        }
     }
     let page = page(parameters)?;
     listing.limit = page.limit;
@@ -174,6 +181,18 @@ fn filter(
     Ok(())
 }
 
+/// It holds on one side of the cutoff and does not on the other.
+fn filter_momentary(cutoff: &Cutoff, values: &[&str], listing: &mut Listing) {
+    let wanted: Vec<_> = values.iter().filter_map(|value| bool::from_filter(value)).collect();
+    let mut beyond = |bound| listing.bounds.push((cutoff.column, bound));
+    if !wanted.contains(&SqlValue::Bool(true)) {
+        beyond(Bound::Below(cutoff.at_least.clone()));
+    }
+    if !wanted.contains(&SqlValue::Bool(false)) {
+        beyond(Bound::AtLeast(cutoff.at_least.clone()));
+    }
+}
+
 /// `ip_address=10.0.0.3`, `subnet_id=…` or `ip_address_substr=10.0`.
 fn fixed_ip(value: &str, listing: &mut Listing) -> Result<(), Fault> {
     let (key, wanted) = value.split_once('=').unwrap_or(("", value));
@@ -212,7 +231,13 @@ pub(crate) struct Links {
 }
 
 /// The same request with another marker and direction.
-pub(crate) fn link(base: &str, path: &str, query: Option<&str>, marker: &str, paging: Paging) -> String {
+pub(crate) fn link(
+    base: &str,
+    path: &str,
+    query: Option<&str>,
+    marker: &str,
+    paging: Paging,
+) -> String {
     let mut kept: Vec<String> = query
         .unwrap_or_default()
         .split('&')

@@ -1,7 +1,10 @@
 //! Forms of a URL that mean the same: a trailing slash, a `.json` suffix, `-` for `_` in the names
 //! of collections and actions. Ids are left as they are.
 
-use axum::{body::Body, http::{Request, Uri, uri::PathAndQuery}};
+use axum::{
+    body::Body,
+    http::{Request, Uri, uri::PathAndQuery},
+};
 
 /// Rewrites the path to the one form that routes know.
 pub(crate) fn normalize(mut request: Request<Body>) -> Request<Body> {

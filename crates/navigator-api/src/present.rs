@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use navigator_resources::{Caller, DecodeError, Declaration, Row, Rules, Settings};
+use navigator_resources::{Caller, Declaration, DecodeError, Row, Rules, Settings};
 use serde_json::{Map, Value};
 
 use crate::state::{ApiState, now};
@@ -44,11 +44,7 @@ pub(crate) fn present<R: Rules>(
     Ok(Value::Object(map))
 }
 
-fn hide_admin_attributes(
-    declaration: &Declaration,
-    caller: &Caller,
-    map: &mut Map<String, Value>,
-) {
+fn hide_admin_attributes(declaration: &Declaration, caller: &Caller, map: &mut Map<String, Value>) {
     if caller.is_admin {
         return;
     }

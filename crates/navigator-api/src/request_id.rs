@@ -1,11 +1,6 @@
 //! Every answer carries `X-Openstack-Request-Id: req-<uuid>`, and the log lines of a request too.
 
-use axum::{
-    extract::Request,
-    http::HeaderValue,
-    middleware::Next,
-    response::Response,
-};
+use axum::{extract::Request, http::HeaderValue, middleware::Next, response::Response};
 use tracing::Instrument;
 use uuid::Uuid;
 

@@ -57,8 +57,7 @@ pub async fn serve(
             .header_read_timeout(HEADER_TIMEOUT)
             .max_buf_size(HEADER_LIMIT);
         builder.http2().timer(TokioTimer::new()).max_header_list_size(HEADER_LIMIT as u32);
-        let connection =
-            builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
             if let Err(error) = connection.await {

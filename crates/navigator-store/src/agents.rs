@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, future::Future};
 
-use navigator_model::{Heartbeat, NetworkId, ObjectKey, Outcome, Report, Scope, report::AgentRole};
+use navigator_model::{
+    Heartbeat, NetworkId, ObjectKey, Outcome, Report, Revision, Scope, report::AgentRole,
+};
 use navigator_resources::{Row, Settings, SqlType, registry::agent::alive};
 use uuid::Uuid;
 
@@ -22,7 +24,7 @@ use crate::{
 const CHUNK: usize = 256;
 
 /// Repeats a transaction where the database asks for it.
-async fn repeated<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, StoreError>
+pub(crate) async fn repeated<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, Ended>>,
 {
@@ -35,13 +37,22 @@ where
     }
 }
 
-/// Whether a role appeared, came back after it was taken for dead, or changed.
+/// What a heartbeat means for others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// There may be work for the schedulers: a role appeared, came back after it was taken for dead,
+    /// or changed.
+    pub news: bool,
+    /// Wake-ups to publish: the host's tunnel address is another one.
+    pub moved: Vec<(Scope, Revision)>,
+}
+
 pub(crate) async fn heartbeat(
     backend: &Backend,
     heartbeat: &Heartbeat,
     settings: &Settings,
     now: &str,
-) -> Result<bool, StoreError> {
+) -> Result<Heard, StoreError> {
     repeated(|| async {
         let mut tx = backend.write().await?;
         let mut news = false;
@@ -61,11 +72,9 @@ pub(crate) async fn heartbeat(
                 None => register(&mut tx, heartbeat, role, now).await?,
             }
         }
-        if moved {
-            touch_ports(&mut tx, heartbeat).await?;
-        }
+        let moved = if moved { touch_ports(&mut tx, heartbeat).await? } else { Vec::new() };
         tx.commit().await?;
-        Ok(news)
+        Ok(Heard { news, moved })
     })
     .await
 }
@@ -111,7 +120,9 @@ async fn register(
             now.into(),
         ],
     );
-    tx.execute(sql).await.map(|_| ())
+    tx.execute(sql).await?;
+    let known = "INSERT INTO known_hosts (host) VALUES ($1) ON CONFLICT (host) DO NOTHING";
+    tx.execute(Sql::with(known, [heartbeat.host.0.as_str().into()])).await.map(|_| ())
 }
 
 async fn refresh(
@@ -134,7 +145,10 @@ async fn refresh(
 }
 
 /// The host's tunnel address is part of every port that is bound there.
-async fn touch_ports(tx: &mut Tx, heartbeat: &Heartbeat) -> Result<(), StoreError> {
+async fn touch_ports(
+    tx: &mut Tx,
+    heartbeat: &Heartbeat,
+) -> Result<Vec<(Scope, Revision)>, StoreError> {
     let sql = Sql::with(
         "SELECT id, network_id FROM ports WHERE host_id = $1",
         [heartbeat.host.0.as_str().into()],
@@ -146,7 +160,7 @@ async fn touch_ports(tx: &mut Tx, heartbeat: &Heartbeat) -> Result<(), StoreErro
         let network: NetworkId = read.parse("network_id")?;
         touched.object(Scope::Network(network), ObjectKey::Port(read.parse("id")?));
     }
-    touched.record(tx).await.map(|_| ())
+    touched.record(tx).await
 }
 
 /// Sets the status of what differs. No revision moves: a status is nothing to render.

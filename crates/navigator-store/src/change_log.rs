@@ -81,12 +81,13 @@ async fn advance(tx: &mut Tx, scope: &Scope) -> Result<Revision, StoreError> {
     Ok(rows.first().map(|row| revision(row, "revision")).unwrap_or_default())
 }
 
-/// Every host that has an agent.
+/// Every host that has an agent or had one.
 async fn advance_hosts(tx: &mut Tx) -> Result<Vec<(Scope, Revision)>, StoreError> {
     // "WHERE TRUE" tells SQLite that ON is not of a join.
     let sql = Sql::new(
         "INSERT INTO scopes (name, revision, horizon) \
-         SELECT name, 1, 0 FROM (SELECT DISTINCT 'host/' || host AS name FROM agents) AS hosts \
+         SELECT name, 1, 0 FROM (SELECT 'host/' || host AS name FROM agents \
+         UNION SELECT 'host/' || host AS name FROM known_hosts) AS hosts \
          WHERE TRUE ORDER BY name \
          ON CONFLICT (name) DO UPDATE SET revision = scopes.revision + 1 RETURNING name, revision",
     );

@@ -142,6 +142,25 @@ async fn changed(
     keys.collect()
 }
 
+/// Whether the host has the scope among its duties.
+pub(crate) async fn serves(
+    backend: &Backend,
+    host: &HostName,
+    scope: &Scope,
+) -> Result<bool, StoreError> {
+    let (text, id) = match scope {
+        Scope::Host(name) => return Ok(name == host),
+        Scope::Router(id) => {
+            ("SELECT id FROM routers WHERE id = $1 AND l3_host = $2", id.to_string())
+        }
+        Scope::Network(id) => {
+            ("SELECT id FROM ports WHERE network_id = $1 AND host_id = $2 LIMIT 1", id.to_string())
+        }
+    };
+    let sql = Sql::with(text, [id.into(), host.0.as_str().into()]);
+    Ok(!backend.fetch(sql, &[("id", SqlType::Text)]).await?.is_empty())
+}
+
 /// The current revision of all that a host serves, its own scope included.
 pub(crate) async fn revisions(
     backend: &Backend,

@@ -16,6 +16,7 @@ mod fetch;
 mod listing;
 mod load;
 mod migrations;
+mod prune;
 mod sql;
 mod table;
 mod write;
@@ -25,8 +26,9 @@ use std::sync::Arc;
 use navigator_model::{Fetched, Heartbeat, HostName, Report, Revision, Scope};
 use navigator_resources::{Caller, Context, Declaration, Facts, Row, Settings, Stop, Writes};
 
+pub use agents::Heard;
 pub use error::{DecideError, StoreError};
-pub use listing::{Direction, FixedIpFilter, Listing, Paging};
+pub use listing::{Bound, Direction, FixedIpFilter, Listing, Paging};
 
 use backend::Backend;
 use decide::Surroundings;
@@ -116,19 +118,29 @@ impl Store {
         fetch::revisions(&self.backend, host).await
     }
 
-    /// Registers the host's roles as alive. True when there may be work for the schedulers: a role
-    /// appeared, came back after it was taken for dead, or changed.
+    /// Whether the host renders the scope: it is its own, or one of its duties.
+    pub async fn serves(&self, host: &HostName, scope: &Scope) -> Result<bool, StoreError> {
+        fetch::serves(&self.backend, host, scope).await
+    }
+
+    /// Registers the host's roles as alive.
     pub async fn heartbeat(
         &self,
         heartbeat: &Heartbeat,
         settings: &Settings,
         now: &str,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Heard, StoreError> {
         agents::heartbeat(&self.backend, heartbeat, settings, now).await
     }
 
     /// Sets status and reason of the objects where they differ.
     pub async fn report(&self, report: &Report) -> Result<(), StoreError> {
         agents::report(&self.backend, report).await
+    }
+
+    /// Forgets the scopes whose router or network was found gone at `before` or earlier; to be called
+    /// now and then. How many there were. Both times are UTC, `YYYY-MM-DDTHH:MM:SSZ`.
+    pub async fn prune(&self, now: &str, before: &str) -> Result<u64, StoreError> {
+        prune::prune(&self.backend, now, before).await
     }
 }

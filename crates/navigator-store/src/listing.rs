@@ -52,6 +52,15 @@ pub struct Listing {
     pub fixed_ips: FixedIpFilter,
     /// `updated_at` is this or later.
     pub changed_since: Option<String>,
+    /// On columns of text.
+    pub bounds: Vec<(&'static str, Bound)>,
+}
+
+/// One side of a column's values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bound {
+    AtLeast(String),
+    Below(String),
 }
 
 /// Each list holds alternatives; an empty list says nothing.
@@ -155,13 +164,21 @@ fn push_conditions(
     if let Some(since) = &listing.changed_since {
         sql.push(" AND updated_at >= ").bind(since.as_str());
     }
+    for (name, bound) in &listing.bounds {
+        sql.push(" AND ").push(&operand(column(declaration, name)?));
+        match bound {
+            Bound::AtLeast(text) => sql.push(" >= ").bind(text.as_str()),
+            Bound::Below(text) => sql.push(" < ").bind(text.as_str()),
+        };
+    }
     push_fixed_ips(sql, &listing.fixed_ips);
     Ok(())
 }
 
 /// Who owns it, or to whom the resource's declaration shows it.
 fn push_visible(sql: &mut Sql, declaration: &Declaration, project: &ProjectId) {
-    let Some(param) = Param::typed(&project.0.as_str().into(), SqlType::Text) else {
+    let param = Param::typed(&project.0.as_str().into(), SqlType::Text);
+    let Some(param) = param.filter(|_| !declaration.admin_only) else {
         sql.push("FALSE");
         return;
     };

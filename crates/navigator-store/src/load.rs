@@ -1,6 +1,6 @@
 //! Loads one fact in a decision's transaction.
 
-use navigator_resources::{Query, Select, facts::Fact};
+use navigator_resources::{Query, Row, Select, SqlValue, facts::Fact};
 
 use crate::{
     allocate,
@@ -9,6 +9,9 @@ use crate::{
     sql::Sql,
     table::{columns, declaration, push_select, select_from},
 };
+
+/// Values of one condition in one statement. SQLite takes 32,766 parameters.
+const MOST_VALUES: usize = 4096;
 
 pub(crate) async fn load(tx: &mut Tx, query: &Query) -> Result<Fact, StoreError> {
     Ok(match query {
@@ -33,6 +36,33 @@ pub(crate) async fn load(tx: &mut Tx, query: &Query) -> Result<Fact, StoreError>
 }
 
 async fn rows(tx: &mut Tx, table: &str, select: &Select) -> Result<Fact, StoreError> {
+    let mut found = Vec::new();
+    for part in parts(select) {
+        found.append(&mut part_of_rows(tx, table, &part).await?);
+    }
+    if select.conditions.iter().any(|(_, values)| values.len() > MOST_VALUES) {
+        found.sort_by(|a, b| a.text("id").cmp(b.text("id")));
+    }
+    Ok(Fact::Rows(found))
+}
+
+/// The same as several, none of which has more values than a statement may have.
+fn parts(select: &Select) -> Vec<Select> {
+    let longest = select.conditions.iter().position(|(_, values)| values.len() > MOST_VALUES);
+    let Some(longest) = longest else { return vec![select.clone()] };
+    let mut values = select.conditions[longest].1.clone();
+    // A value in two parts would find its rows twice.
+    values.sort();
+    values.dedup();
+    let part = |values: &[SqlValue]| {
+        let mut part = select.clone();
+        part.conditions[longest].1 = values.to_vec();
+        part
+    };
+    values.chunks(MOST_VALUES).map(part).collect()
+}
+
+async fn part_of_rows(tx: &mut Tx, table: &str, select: &Select) -> Result<Vec<Row>, StoreError> {
     let declaration = declaration(table)?;
     if select.lock && tx.is_postgres() {
         // Locked first and read afterwards: a statement that waits for a lock still computes its
@@ -45,5 +75,5 @@ async fn rows(tx: &mut Tx, table: &str, select: &Select) -> Result<Fact, StoreEr
     let mut sql = select_from(declaration, declaration.columns());
     push_select(&mut sql, declaration, select)?;
     sql.push(" ORDER BY id");
-    Ok(Fact::Rows(tx.fetch(sql, &columns(declaration.columns())).await?))
+    tx.fetch(sql, &columns(declaration.columns())).await
 }

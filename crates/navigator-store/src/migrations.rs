@@ -14,29 +14,9 @@ struct Migration {
     text: &'static str,
 }
 
-macro_rules! migrations {
-    ($($version:literal $name:literal),* $(,)?) => {
-        [$(Migration {
-            version: $version,
-            name: $name,
-            text: include_str!(concat!("../migrations/", $name, ".sql")),
-        }),*]
-    };
-}
-
-/// In the order in which they are applied. What has been released is never edited.
-const MIGRATIONS: &[Migration] = &migrations![
-    1 "0001_engine",
-    2 "0002_networks",
-    3 "0003_subnets",
-    4 "0004_ports",
-    5 "0005_agents",
-    6 "0006_routers",
-    7 "0007_floatingips",
-    8 "0008_port_forwardings",
-    9 "0009_gateway_port_forwardings",
-    10 "0010_ip_allocations",
-];
+/// In the order in which they are applied: the files below `migrations/`. What has been released is
+/// never edited.
+const MIGRATIONS: &[Migration] = &include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 
 impl Migration {
     /// Single statements: a prepared statement holds one.

@@ -55,7 +55,11 @@ pub(crate) async fn serve(
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     tracing::info!(%address, "serving the API");
-    navigator_api::serve(listener, navigator_api::router(state), shutdown).await?;
+    let store = state.store.clone();
+    tokio::select! {
+        served = navigator_api::serve(listener, navigator_api::router(state), shutdown) => served?,
+        () = navigator_api::keep_house(store) => {}
+    }
     Ok(())
 }
 

@@ -71,7 +71,10 @@ impl Cloud {
 
     pub(crate) async fn with(settings: Settings) -> Self {
         // What the server logs is shown when a test fails.
-        let _ = tracing_subscriber::fmt().with_test_writer().with_max_level(tracing::Level::WARN).try_init();
+        let _ = tracing_subscriber::fmt()
+            .with_test_writer()
+            .with_max_level(tracing::Level::WARN)
+            .try_init();
         let store = Store::connect("sqlite::memory:").await.unwrap();
         store.migrate().await.unwrap();
         let state = ApiState {
@@ -157,22 +160,42 @@ impl Cloud {
     /// An external network with a subnet, Alice's network with a subnet, a router between them.
     pub(crate) async fn site(&self) -> Site {
         let external = self
-            .create("admin", "networks", "network", json!({
+            .create(
+                "admin",
+                "networks",
+                "network",
+                json!({
                 "name": "public", "router:external": true, "provider:network_type": "flat",
-                "provider:physical_network": "external"}))
+                "provider:physical_network": "external"}),
+            )
             .await;
-        self.create("admin", "subnets", "subnet", json!({
+        self.create(
+            "admin",
+            "subnets",
+            "subnet",
+            json!({
             "network_id": external["id"], "ip_version": 4, "cidr": "203.0.113.0/24",
-            "enable_dhcp": false}))
-            .await;
+            "enable_dhcp": false}),
+        )
+        .await;
         let network = self.create("alice", "networks", "network", json!({"name": "private"})).await;
         let subnet = self
-            .create("alice", "subnets", "subnet", json!({
-                "network_id": network["id"], "ip_version": 4, "cidr": "10.0.0.0/24"}))
+            .create(
+                "alice",
+                "subnets",
+                "subnet",
+                json!({
+                "network_id": network["id"], "ip_version": 4, "cidr": "10.0.0.0/24"}),
+            )
             .await;
         let router = self
-            .create("alice", "routers", "router", json!({
-                "name": "edge", "external_gateway_info": {"network_id": external["id"]}}))
+            .create(
+                "alice",
+                "routers",
+                "router",
+                json!({
+                "name": "edge", "external_gateway_info": {"network_id": external["id"]}}),
+            )
             .await;
         let path = format!("/v2.0/routers/{}/add_router_interface", text(&router["id"]));
         self.put("alice", &path, &json!({"subnet_id": subnet["id"]})).await.expect(200);

@@ -38,8 +38,13 @@ impl Surface {
         cloud.agents_appear().await;
         let site = cloud.site().await;
         let floating_ip = cloud
-            .create("alice", "floatingips", "floatingip", json!({
-                "floating_network_id": site.external["id"]}))
+            .create(
+                "alice",
+                "floatingips",
+                "floatingip",
+                json!({
+                "floating_network_id": site.external["id"]}),
+            )
             .await;
         Self { cloud, site, floating_ip }
     }
@@ -73,7 +78,11 @@ async fn without_credentials_every_route_answers_401_in_keystones_form() {
             ("DELETE", format!("{path}/x")),
         ] {
             let answer = surface.cloud.raw("nobody", method, &path, b"{}".to_vec()).await;
-            assert_eq!((answer.status, &answer.body["error"]["code"]), (401, &json!(401)), "{method} {path}");
+            assert_eq!(
+                (answer.status, &answer.body["error"]["code"]),
+                (401, &json!(401)),
+                "{method} {path}"
+            );
         }
     }
 }
@@ -131,7 +140,9 @@ async fn a_value_of_the_wrong_kind_is_400_and_names_the_attribute() {
     for declaration in declarations() {
         let path = surface.path(declaration);
         for attribute in declaration.all().filter(|a| !a.internal) {
-            for value in [json!({"a": {"b": 1}}), json!([1, {"x": []}]), json!("\u{0}"), json!(1e300)] {
+            for value in
+                [json!({"a": {"b": 1}}), json!([1, {"x": []}]), json!("\u{0}"), json!(1e300)]
+            {
                 if (attribute.check)(&value).is_ok() {
                     continue;
                 }
@@ -154,18 +165,28 @@ async fn every_declared_filter_and_sort_key_works_and_no_other_does() {
     for declaration in declarations() {
         let path = surface.path(declaration);
         for attribute in declaration.all().filter(|a| !a.internal) {
-            for value in ["", "x", "1", "true", "%27%3B--", "00000000-0000-0000-0000-000000000000"] {
+            for value in ["", "x", "1", "true", "%27%3B--", "00000000-0000-0000-0000-000000000000"]
+            {
                 let answer =
                     surface.cloud.get("admin", &format!("{path}?{}={value}", attribute.name)).await;
                 let special = attribute.name == "fixed_ips";
                 let expected = if attribute.filter { 200 } else { 400 };
-                assert!(answer.status == expected || special, "{path} {} {}", attribute.name, answer.body);
+                assert!(
+                    answer.status == expected || special,
+                    "{path} {} {}",
+                    attribute.name,
+                    answer.body
+                );
             }
             let by = format!("{path}?sort_key={}&sort_dir=desc", attribute.name);
             let expected = if attribute.sort { 200 } else { 400 };
             assert_eq!(surface.cloud.get("admin", &by).await.status, expected, "{by}");
         }
-        surface.cloud.get("admin", &format!("{path}?no_such=1")).await.refused(400, "HTTPBadRequest");
+        surface
+            .cloud
+            .get("admin", &format!("{path}?no_such=1"))
+            .await
+            .refused(400, "HTTPBadRequest");
         surface
             .cloud
             .get("admin", &format!("{path}?sort_key=no_such&sort_dir=asc"))
@@ -208,7 +229,11 @@ async fn a_put_of_a_read_only_attribute_is_400() {
         let body = json!({"network": { attribute: "x" }});
         let answer = surface.cloud.put("alice", &network, &body).await;
         answer.refused(400, "HTTPBadRequest");
-        assert!(answer.message().starts_with("Cannot update read-only attribute"), "{}", answer.message());
+        assert!(
+            answer.message().starts_with("Cannot update read-only attribute"),
+            "{}",
+            answer.message()
+        );
     }
 }
 

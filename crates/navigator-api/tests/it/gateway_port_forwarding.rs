@@ -150,9 +150,8 @@ async fn a_put_merges_and_checks_the_whole() {
     let put = async |attributes: Value| {
         cloud.put("alice", &path, &json!({"gateway_port_forwarding": attributes})).await
     };
-    let changed = put(json!({"external_port": 9090, "allowed_cidrs": ["198.51.100.0/24"]}))
-        .await
-        .expect(200);
+    let changed =
+        put(json!({"external_port": 9090, "allowed_cidrs": ["198.51.100.0/24"]})).await.expect(200);
     assert_eq!(changed["gateway_port_forwarding"]["external_port_range"], "9090:9090");
     assert_eq!(changed["gateway_port_forwarding"]["internal_port"], 8080);
     put(json!({"internal_ip_address": "10.0.0.99"})).await.refused(400, "InconsistentPortAndIP");

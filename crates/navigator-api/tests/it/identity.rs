@@ -22,11 +22,19 @@ async fn identity_headers_have_no_effect() {
     let site = cloud.site().await;
     let path = format!("/v2.0/networks/{}", site.network["id"].as_str().unwrap());
     for name in [
-        "X-Roles", "X-Role", "X-User-Id", "X-Project-Id", "X-Tenant-Id", "X-Is-Admin-Project",
-        "X-Identity-Status", "X_Roles", "x-service-roles",
+        "X-Roles",
+        "X-Role",
+        "X-User-Id",
+        "X-Project-Id",
+        "X-Tenant-Id",
+        "X-Is-Admin-Project",
+        "X-Identity-Status",
+        "X_Roles",
+        "x-service-roles",
     ] {
         for value in ["admin", "True", "Confirmed"] {
-            let forged = request("bob", "GET", &path).header(name, value).body(Body::empty()).unwrap();
+            let forged =
+                request("bob", "GET", &path).header(name, value).body(Body::empty()).unwrap();
             assert_eq!(cloud.send(forged).await.status, 404, "{name}: {value}");
             let nobody =
                 request("nobody", "GET", &path).header(name, value).body(Body::empty()).unwrap();

@@ -31,7 +31,8 @@ async fn following_the_links_shows_every_object_once_in_both_directions() {
         let all = names(&cloud.get("alice", &format!("/v2.0/networks?{query}")).await.expect(200));
         assert_eq!(all.len(), 10);
         let mut seen = Vec::new();
-        let mut page = cloud.get("alice", &format!("/v2.0/networks?limit=3&{query}")).await.expect(200);
+        let mut page =
+            cloud.get("alice", &format!("/v2.0/networks?limit=3&{query}")).await.expect(200);
         assert_eq!(link(&page, "previous"), None);
         loop {
             seen.extend(names(&page));
@@ -72,7 +73,8 @@ async fn values_of_one_filter_are_alternatives_and_filters_narrow_each_other() {
 #[tokio::test]
 async fn fields_narrow_what_is_shown() {
     let cloud = networks(1).await;
-    let body = cloud.get("alice", "/v2.0/networks?fields=id&fields=name&fields=x").await.expect(200);
+    let body =
+        cloud.get("alice", "/v2.0/networks?fields=id&fields=name&fields=x").await.expect(200);
     let keys: Vec<_> = body["networks"][0].as_object().unwrap().keys().cloned().collect();
     assert_eq!(keys, ["id", "name"]);
 }
@@ -90,7 +92,10 @@ async fn ports_are_found_by_address_subnet_and_part_of_an_address() {
             .len()
     };
     assert_eq!(count(format!("fixed_ips=ip_address%3D{address}")).await, 1);
-    assert_eq!(count(format!("fixed_ips=ip_address={address}&fixed_ips=subnet_id={subnet}")).await, 1);
+    assert_eq!(
+        count(format!("fixed_ips=ip_address={address}&fixed_ips=subnet_id={subnet}")).await,
+        1
+    );
     assert!(count(format!("fixed_ips=subnet_id%3D{subnet}")).await >= 2);
     assert!(count("fixed_ips=ip_address_substr%3D10.0.0".to_owned()).await >= 2);
     assert_eq!(count("fixed_ips=ip_address%3D10.9.9.9".to_owned()).await, 0);

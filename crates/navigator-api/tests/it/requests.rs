@@ -90,7 +90,8 @@ async fn if_match_lets_one_of_two_writers_win() {
     let cloud = Cloud::new().await;
     let site = cloud.site().await;
     let path = format!("/v2.0/networks/{}", text(&site.network["id"]));
-    let revision = cloud.get("alice", &path).await.expect(200)["network"]["revision_number"].clone();
+    let revision =
+        cloud.get("alice", &path).await.expect(200)["network"]["revision_number"].clone();
     let put = async |condition: String| {
         let request = request("alice", "PUT", &path)
             .header("if-match", condition)
@@ -99,9 +100,7 @@ async fn if_match_lets_one_of_two_writers_win() {
         cloud.send(request).await
     };
     put(format!("revision_number={revision}")).await.expect(200);
-    put(format!("revision_number={revision}"))
-        .await
-        .refused(412, "RevisionNumberConstraintFailed");
+    put(format!("revision_number={revision}")).await.refused(412, "RevisionNumberConstraintFailed");
     assert_eq!(put("revision_number=x".to_owned()).await.status, 400);
     assert_eq!(put("etag".to_owned()).await.status, 400);
 }

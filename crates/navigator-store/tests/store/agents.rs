@@ -7,7 +7,7 @@ use navigator_model::{
     report::AgentRole,
 };
 use navigator_resources::{
-    Agent, GatewayPortForwarding, Network, Port, Resource, Router, Settings, SqlValue,
+    Agent, GatewayPortForwarding, Network, Port, Resource, Router, Settings, SqlValue, Write,
 };
 use navigator_store::{Listing, Store};
 use serde_json::json;
@@ -20,6 +20,8 @@ use crate::{
 on_both! {
     a_heartbeat_is_news_when_a_role_appears_returns_or_changes,
     a_new_tunnel_address_touches_the_host_s_ports,
+    a_host_serves_its_own_scope_and_its_duties,
+    a_host_hears_of_its_duties_after_its_last_agent_was_forgotten,
     a_report_sets_status_and_reason_of_what_differs,
     ten_thousand_outcomes_are_one_quick_call,
 }
@@ -44,7 +46,7 @@ async fn a_heartbeat_is_news_when_a_role_appears_returns_or_changes(database: &D
     let settings = Settings::default();
     let heard = async |heartbeat: &Heartbeat, time: &str| {
         let now = format!("2026-01-02T{time}Z");
-        store.heartbeat(heartbeat, &settings, &now).await.unwrap()
+        store.heartbeat(heartbeat, &settings, &now).await.unwrap().news
     };
     let mut heartbeat = beat("198.51.100.1");
     assert!(heard(&heartbeat, "03:00:00").await, "appeared");
@@ -82,8 +84,13 @@ async fn a_new_tunnel_address_touches_the_host_s_ports(database: &Database) {
     )
     .await;
     let network = Scope::Network(id(1).parse().unwrap());
-    for (tunnel, revision) in [("198.51.100.1", 1), ("198.51.100.1", 1), ("198.51.100.2", 2)] {
-        store.heartbeat(&beat(tunnel), &settings, "2026-01-02T03:00:00Z").await.unwrap();
+    for (tunnel, revision, moves) in
+        [("198.51.100.1", 1, true), ("198.51.100.1", 1, false), ("198.51.100.2", 2, true)]
+    {
+        let beat = beat(tunnel);
+        let heard = store.heartbeat(&beat, &settings, "2026-01-02T03:00:00Z");
+        let expected = Vec::from_iter(moves.then(|| (network.clone(), Revision(revision))));
+        assert_eq!(heard.await.unwrap().moved, expected);
         let revisions = store.revisions(&"h1".into()).await.unwrap();
         assert_eq!(revisions[1], (network.clone(), Revision(revision)));
     }
@@ -159,4 +166,46 @@ async fn ten_thousand_outcomes_are_one_quick_call(database: &Database) {
     let statuses = statuses::<GatewayPortForwarding>(&store).await;
     assert_eq!(statuses[0], ("ACTIVE".to_owned(), SqlValue::Null));
     assert_eq!(statuses[9_999], ("ERROR".to_owned(), "reason 9999".into()));
+}
+
+async fn a_host_serves_its_own_scope_and_its_duties(database: &Database) {
+    let store = database.migrated().await;
+    commit(
+        &store,
+        vec![
+            insertion::<Network>(&[("id", id(1).into())]),
+            insertion::<Port>(&[
+                ("id", id(2).into()),
+                ("network_id", id(1).into()),
+                ("host_id", "h1".into()),
+            ]),
+            insertion::<Router>(&[("id", id(3).into()), ("l3_host", "h1".into())]),
+            insertion::<Router>(&[("id", id(4).into())]),
+        ],
+    )
+    .await;
+    for (scope, h1) in [
+        (Scope::Host("h1".into()), true),
+        (Scope::Host("h3".into()), false),
+        (Scope::Network(id(1).parse().unwrap()), true),
+        (Scope::Network(id(9).parse().unwrap()), false),
+        (Scope::Router(id(3).parse().unwrap()), true),
+        (Scope::Router(id(4).parse().unwrap()), false),
+    ] {
+        assert_eq!(store.serves(&"h1".into(), &scope).await.unwrap(), h1, "{scope}");
+        assert!(!store.serves(&"h2".into(), &scope).await.unwrap(), "{scope}");
+    }
+}
+
+async fn a_host_hears_of_its_duties_after_its_last_agent_was_forgotten(database: &Database) {
+    let store = database.migrated().await;
+    let settings = Settings::default();
+    store.heartbeat(&beat("198.51.100.1"), &settings, "2026-01-02T03:00:00Z").await.unwrap();
+    let mut writes: Vec<Write> = Vec::new();
+    for row in store.list(Agent::declaration(), &Listing::default()).await.unwrap() {
+        let id = row.text("id").to_owned();
+        writes.push(Write::Delete { declaration: Agent::declaration(), id });
+    }
+    writes.push(Write::TouchHosts);
+    assert_eq!(commit(&store, writes).await, [(Scope::Host("h1".into()), Revision(1))]);
 }

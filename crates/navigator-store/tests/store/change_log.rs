@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
-use navigator_model::{NetworkId, ObjectKey, Revision, Scope};
+use navigator_model::{Fetched, NetworkId, ObjectKey, Revision, Scope};
 use navigator_resources::{
     Agent, Context, Facts, Network, Resource, Select, Settings, SqlValue, Stop, Write, Writes,
 };
@@ -22,6 +22,8 @@ on_both! {
     a_conflict_is_answered_with_its_refusal,
     an_update_counts_the_row_s_revision,
     every_host_hears_of_changed_duties,
+    a_scope_is_forgotten_a_while_after_its_network_went,
+    more_values_than_a_statement_takes_are_no_problem,
 }
 
 /// A network as far as these tests read it.
@@ -174,4 +176,42 @@ async fn every_host_hears_of_changed_duties(database: &Database) {
         assert_eq!(reached[..2], of_hosts);
         assert_eq!(reached[2], (Scope::Network(network(1)), Revision(n)));
     }
+}
+
+async fn a_scope_is_forgotten_a_while_after_its_network_went(database: &Database) {
+    let store = database.migrated().await;
+    let delete = |n| Write::Delete { declaration: Network::declaration(), id: id(n) };
+    for n in [1, 2] {
+        let insertion = insertion::<Network>(&[("id", id(n).into())]);
+        commit(&store, vec![insertion, touch_network(n), Write::TouchHosts]).await;
+    }
+    let known = database.count("scopes").await;
+    assert_eq!(store.prune("2026-01-02T03:00:00Z", "2026-01-01T03:00:00Z").await.unwrap(), 0);
+    commit(&store, vec![delete(1), touch_network(1)]).await;
+    // Found gone, kept for now: an agent that asks is told at which revision.
+    assert_eq!(store.prune("2026-01-02T04:00:00Z", "2026-01-01T04:00:00Z").await.unwrap(), 0);
+    let scope = Scope::Network(network(1));
+    let gone = Fetched::Gone { scope: scope.clone(), revision: Revision(2) };
+    assert_eq!(store.fetch(&"h1".into(), &scope, None).await.unwrap(), gone);
+    assert_eq!(store.prune("2026-01-03T03:59:59Z", "2026-01-02T03:59:59Z").await.unwrap(), 0);
+    assert_eq!(store.prune("2026-01-03T04:00:00Z", "2026-01-02T04:00:00Z").await.unwrap(), 1);
+    assert_eq!(database.count("scopes").await, known - 1);
+    assert_eq!(database.count("changes").await, 1);
+    let gone = Fetched::Gone { scope: scope.clone(), revision: Revision(0) };
+    assert_eq!(store.fetch(&"h1".into(), &scope, None).await.unwrap(), gone);
+}
+
+async fn more_values_than_a_statement_takes_are_no_problem(database: &Database) {
+    let store = database.migrated().await;
+    let insert = |n| insertion::<Network>(&[("id", id(n).into())]);
+    commit(&store, vec![insert(1), insert(39_999), insert(7_000)]).await;
+    let (found, _) = store
+        .decide(&caller(), &Settings::default(), NOW, |facts, _| {
+            let ids = (0..40_000).rev().map(|n| SqlValue::from(id(n)));
+            let plain: Vec<Plain> = facts.list(Select::any("id", ids).locked())?;
+            Ok((plain, Writes::new()))
+        })
+        .await
+        .unwrap();
+    assert_eq!(Vec::from_iter(found.iter().map(|plain| plain.id)), [1, 7_000, 39_999].map(network));
 }
