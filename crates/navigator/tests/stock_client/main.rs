@@ -5,6 +5,7 @@
 
 mod agents;
 mod client;
+mod demo;
 mod floating_ips;
 mod networks;
 mod ports;
