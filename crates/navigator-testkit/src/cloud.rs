@@ -5,6 +5,7 @@
 use std::{
     fs::File,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -209,8 +210,11 @@ pub fn wait_for_agents(api: &mut Api) {
 
 /// Runs `f` on a thread inside a named network namespace of a host.
 pub fn in_namespace<T: Send>(host: &Namespaces, name: &str, f: impl FnOnce() -> T + Send) -> T {
-    let path = format!("/proc/{}/root/run/netns/{name}", host.pid);
-    let namespace = File::open(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    // As the host sees it: its mounts are its own.
+    let seen = Path::new("/proc").join(host.pid.to_string()).join("root");
+    let path = seen.join("run/netns").join(name);
+    let namespace = File::open(&path);
+    let namespace = namespace.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let inside = move || {
         setns(namespace, CloneFlags::CLONE_NEWNET).expect("enter the namespace");
         f()

@@ -27,7 +27,7 @@ fn packets_that_came_before_their_forward_do_not_keep_it_from_working() {
     let navigator = Navigator::start(&hosts.node, "all-in-one", &hosts.config(), API);
     let place = Place::make(&site, &hosts, &navigator);
     let (sink, api) = (Sink::new(), &mut navigator.api());
-    let (mut after_answer, mut after_report) = (Duration::ZERO, Duration::ZERO);
+    let (mut after_answer, mut after_report) = (Vec::new(), Duration::ZERO);
     for run in 0..RUNS {
         let by = if run % 2 == 0 { By::Gateway } else { By::FloatingIp };
         let way =
@@ -49,13 +49,15 @@ fn packets_that_came_before_their_forward_do_not_keep_it_from_working() {
         wait_for(&sink, flow, reported_us, place.clock);
         let seen = sink.seen(flow).unwrap();
         let since = |us: u64| Duration::from_micros(seen.first_arrived_us.saturating_sub(us));
-        after_answer = after_answer.max(since(answered_us));
+        after_answer.push(since(answered_us));
         after_report = after_report.max(since(reported_us));
     }
+    after_answer.sort();
     println!(
-        "T6: {RUNS} runs, first packet through at most {} ms after the POST was answered, {} ms \
-         after it was reported",
-        after_answer.as_millis(),
+        "T6: {RUNS} runs, first packet through {} ms (median) to {} ms after the POST was answered, \
+         at most {} ms after it was reported",
+        after_answer[after_answer.len() / 2].as_millis(),
+        after_answer[after_answer.len() - 1].as_millis(),
         after_report.as_millis()
     );
     assert!(after_report < LIMIT);
