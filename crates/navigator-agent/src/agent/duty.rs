@@ -4,6 +4,8 @@
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
+use navigator_model::Scope;
+
 use super::{AgentError, Inner, lock, pull::Pulled, worker::Ended};
 use crate::queue::Cause;
 
@@ -43,7 +45,9 @@ impl Inner {
     async fn sweep(self: &Arc<Self>) -> Result<(), AgentError> {
         let host = self.machine.host.clone();
         let present = tokio::task::spawn_blocking(move || host.scopes_present()).await;
-        let present = present.map_err(AgentError::Worker)??;
+        let mut present = present.map_err(AgentError::Worker)??;
+        // Also what is only on disk: a crash came between the last write and forgetting it.
+        present.extend(lock(&self.held).keys().filter(|s| !matches!(s, Scope::Host(_))).cloned());
         for orphan in lock(&self.assignments).sweep(present) {
             tracing::warn!(scope = %orphan, "is here though nobody assigned it");
             self.queue.wake(orphan, Cause::Duty);
