@@ -112,7 +112,10 @@ impl<'a> Navigator<'a> {
 impl Drop for Navigator<'_> {
     fn drop(&mut self) {
         let ended = |process: &Process| process.exited().is_ok_and(|status| status.is_some());
-        if std::thread::panicking() || self.process.as_ref().is_some_and(ended) {
+        if std::env::var_os("NAVIGATOR_SHOW_LOG").is_some()
+            || std::thread::panicking()
+            || self.process.as_ref().is_some_and(ended)
+        {
             eprintln!("--- {} ---\n{}", self.log.display(), self.log());
         }
         if let Some(process) = self.process.take() {

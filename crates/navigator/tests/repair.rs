@@ -83,7 +83,7 @@ impl<'a> World<'a> {
             "ip -br -4 address | sed 's/@[^ ]*//' | sort",
             "ip route | sort",
             "sysctl net.ipv4.ip_forward net.ipv4.conf.all.rp_filter",
-            "nft -s list ruleset | tr -s ' \\t,' '\\n' | sort",
+            "nft -s list table ip navigator | tr -s ' \\t,' '\\n' | sort",
         ];
         let inside = self.router(&["sh", "-c", &script.join("; ")]);
         let (hosts, pid) = (self.network_file("host"), self.network_file("dnsmasq.pid"));
