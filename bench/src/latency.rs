@@ -18,10 +18,12 @@ use crate::{
 
 const SIZES: &[usize] = &[10, 10_000];
 const SAMPLES: usize = 200;
-const INTERNAL_PORT: u16 = 7_000;
-/// External ports of the samples, above those of the forwards that are present.
+const LISTENING: u16 = 7_000;
+/// Ports of the samples, outside and inside: above those of the forwards that are present.
 const FIRST_SAMPLE: u16 = 40_000;
 const PAUSE: Duration = Duration::from_micros(200);
+/// One forward at a time: the agent has ended with one before the next is asked for.
+const BETWEEN: Duration = Duration::from_millis(50);
 const GOAL_MS: f64 = 25.0;
 
 pub(crate) fn run() -> anyhow::Result<()> {
@@ -33,7 +35,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let external = cloud::external_network(&mut api)?;
     let router = cloud::router(&mut api, &external, cloud.node.name())?;
     let instance = cloud.instance(&router)?;
-    let _server = Server::start(&instance.host, INTERNAL_PORT)?;
+    let _server = Server::start(&instance.host, LISTENING)?;
+    instance.host.run(&["nft", &answer_on_all_sample_ports()])?;
     let mut present = 0;
     for &count in SIZES {
         let more: Vec<_> =
@@ -47,13 +50,22 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// One listener for many ports: no two forwards of a router may lead to one port of an instance.
+fn answer_on_all_sample_ports() -> String {
+    format!(
+        "table ip samples {{ chain c {{ type nat hook prerouting priority dstnat; tcp dport \
+         {FIRST_SAMPLE}-{} redirect to :{LISTENING}; }}; }}",
+        u16::MAX
+    )
+}
+
 fn measure(cloud: &Cloud, api: &mut Api, router: &Router, count: usize) -> anyhow::Result<()> {
-    let (mut answers, mut packets) = (Vec::new(), Vec::new());
+    let (mut answers, mut packets, mut made) = (Vec::new(), Vec::new(), Vec::new());
     for n in 0..SAMPLES {
         let outside = FIRST_SAMPLE + u16::try_from(n)?;
         let to = SocketAddr::from((router.gateway, outside));
         let body = json!({"gateway_port_forwarding":
-            cloud::forward(router, outside.into(), INTERNAL_PORT.into())});
+            cloud::forward(router, outside.into(), outside.into())});
         let start = Instant::now();
         let (arrived, answer) = std::thread::scope(|scope| {
             let client = scope.spawn(|| cloud.client.thread(|| first_connection(to, start)));
@@ -62,14 +74,17 @@ fn measure(cloud: &Cloud, api: &mut Api, router: &Router, count: usize) -> anyho
             (client.join(), answer.map(|body| (body, answered)))
         });
         let Ok(arrived) = arrived else { bail!("the client's thread ended early") };
-        let (made, answered) = answer?;
+        let (body, answered) = answer?;
         packets.push(milliseconds(arrived??));
         answers.push(milliseconds(answered));
-        let id = cloud::text(&made["gateway_port_forwarding"]["id"]);
+        made.push(cloud::text(&body["gateway_port_forwarding"]["id"]).to_owned());
+        std::thread::sleep(BETWEEN);
+    }
+    for id in made {
         let path = format!("{}/{id}", cloud::forwards_path(router));
         api.expect(204, "DELETE", &path, None)?;
-        std::thread::sleep(Duration::from_millis(5));
     }
+    std::thread::sleep(Duration::from_secs(1));
     let p99 = percentile(&mut packets, 0.99);
     println!(
         "{count:>8}  {:>8.2}  {:>8.2}  {p99:>8.2}  {:>8.2}  {}",

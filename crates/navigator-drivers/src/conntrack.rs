@@ -82,7 +82,6 @@ struct Doomed {
 impl Conntrack {
     /// In the calling thread's network namespace.
     pub fn open() -> Result<Self, ConntrackError> {
-        let _opening = crate::nft::Opening::begin();
         Ok(Self { channel: Channel::open().map_err(ConntrackError::Open)? })
     }
 

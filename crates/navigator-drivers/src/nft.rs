@@ -49,7 +49,6 @@ pub use self::channel::ChannelError;
 pub(crate) use self::{
     channel::{Channel, Dump, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST},
     kernel::NEW_GENERATION,
-    library::Opening,
     ports::{NamespaceInode, is_own},
     wire::{Attributes, Head, Messages, Received, Writer},
 };
@@ -99,15 +98,11 @@ pub struct Nft {
 impl Nft {
     /// In the calling thread's network namespace.
     pub fn open() -> Result<Self, NftError> {
-        let opening = Opening::begin();
         // First, because the library terminates the process where this fails with an error.
         let channel = Channel::open()?;
-        let library = Library::open(&opening).map_err(NftError::Open)?;
-        drop(opening);
+        let library = Library::open().map_err(NftError::Open)?;
         let namespace = NamespaceInode::current().map_err(NftError::Open)?;
-        let mut ports = library.ports().to_vec();
-        ports.push(channel.port());
-        let _own = OwnPorts::register(namespace, ports);
+        let _own = OwnPorts::register(namespace, vec![channel.port()]);
         Ok(Self { library, channel, guarded: false, _own })
     }
 

@@ -8,11 +8,12 @@ mod host;
 #[path = "nft_support/skeleton.rs"]
 mod skeleton;
 
-use std::net::Ipv4Addr;
+use std::{fs::File, net::Ipv4Addr};
 
 use navigator_drivers::nft::{Nft, NftError};
 use navigator_model::Protocol;
 use navigator_state::nft::{Actual, Element, ElementChange, Tuple};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use host::{alone, run};
 use skeleton::{ROUTER, change, forward, key, target};
@@ -62,6 +63,23 @@ fn a_skeleton_is_observed_as_it_was_written() {
             "restricted",
         ];
         assert_eq!(names, declared);
+    });
+}
+
+/// The library waits by `select`, which aborts a process whose descriptor is 1024 or more.
+#[test]
+fn a_process_with_thousands_of_descriptors_can_use_nftables() {
+    alone(|| {
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
+        let _many: Vec<_> = (0..2_000).map(|_| File::open("/dev/null").unwrap()).collect();
+        // More than the library's thread keeps open, each used again after all were opened.
+        let mut tables: Vec<_> = (0..900).map(|_| Nft::open().unwrap()).collect();
+        tables[0].replace_skeleton(ROUTER, false, &[]).unwrap();
+        for nft in tables.iter_mut().step_by(100) {
+            assert_eq!(observe(nft).skeleton, ROUTER);
+        }
+        setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
     });
 }
 

@@ -11,6 +11,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use navigator_model::Scope;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
@@ -80,12 +81,26 @@ fn main() -> ExitCode {
     }
 }
 
+/// An agent holds several descriptors per namespace, a server one per connection; the usual soft
+/// limit of 1024 is for programs that use `select`.
+fn raise_descriptor_limit() -> anyhow::Result<()> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    // Children inherit it, and some walk all of it.
+    const ENOUGH: u64 = 1 << 18;
+    let wanted = hard.min(ENOUGH);
+    if soft < wanted {
+        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)?;
+    }
+    Ok(())
+}
+
 fn run(command: Command) -> anyhow::Result<()> {
     // The lab makes namespaces and processes: nothing asynchronous about it.
     let command = match command {
         Command::Lab(lab) => return Ok(navigator_lab::cli::run(lab)?),
         other => other,
     };
+    raise_descriptor_limit().context("cannot raise the limit of open files")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

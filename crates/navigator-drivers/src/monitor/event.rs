@@ -53,10 +53,8 @@ impl Sockets {
         let failed = |what| move |source| MonitorError::Socket { what, source };
         let inode = NamespaceInode::current().map_err(failed("namespace"))?;
         let route = subscribe(NETLINK_ROUTE, &ROUTE_GROUPS).map_err(failed("devices"))?;
-        let nftables = {
-            let _opening = nft::Opening::begin();
-            subscribe(NETLINK_NETFILTER, &[NFTABLES_GROUP]).map_err(failed("nftables"))?
-        };
+        let nftables =
+            { subscribe(NETLINK_NETFILTER, &[NFTABLES_GROUP]).map_err(failed("nftables"))? };
         // A transaction's end is all we need; without this, a transaction of 50,000 elements would
         // overrun the socket.
         filter::only_kind(&nftables, NEW_GENERATION).map_err(failed("nftables"))?;

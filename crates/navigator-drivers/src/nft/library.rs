@@ -1,173 +1,142 @@
 //! libnftables, the netfilter project's own library, in process: runs nft commands given as text
 //! and lists tables as text. For whole rulesets; elements go by netlink.
 //!
-//! A context's socket is opened by `nft_ctx_new` in the network namespace of the calling thread
-//! and stays there. The library has state of its own beside the contexts (its scanner, caches of
-//! names), so every call in the process goes through one lock.
+//! All calls are made by one thread of the process, for two reasons. The library has state of its
+//! own beside its contexts (its scanner, caches of names). And it waits for its socket by `select`,
+//! which ends the process when the socket's number is 1024 or more: an agent with some hundred
+//! namespaces gets there. The thread has a table of file descriptors of its own, in which only the
+//! library's sockets count.
 
-#![allow(unsafe_code)]
+mod context;
 
 use std::{
-    collections::BTreeSet,
-    ffi::{CStr, CString, c_char, c_int, c_uint},
-    fs, io,
-    os::fd::RawFd,
-    ptr::NonNull,
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::HashMap,
+    fs::File,
+    io,
+    os::fd::{AsRawFd, RawFd},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc,
+    },
+    thread,
 };
 
-use nix::sys::socket::{NetlinkAddr, getsockname};
+use nix::sched::{CloneFlags, setns};
 
-const DEFAULT: u32 = 0;
-const STATELESS: c_uint = 1 << 2;
-const TERSE: c_uint = 1 << 11;
+use context::Context;
 
-#[repr(C)]
-struct Opaque {
-    _private: [u8; 0],
-}
+/// Contexts that are kept open; above that, the one unused for longest is closed and opened again
+/// when it is needed. Well below what `select` can wait for.
+const MOST_CONTEXTS: usize = 800;
 
-#[link(name = "nftables")]
-unsafe extern "C" {
-    fn nft_ctx_new(flags: u32) -> *mut Opaque;
-    fn nft_ctx_free(context: *mut Opaque);
-    fn nft_ctx_output_set_flags(context: *mut Opaque, flags: c_uint);
-    fn nft_ctx_buffer_output(context: *mut Opaque) -> c_int;
-    fn nft_ctx_get_output_buffer(context: *mut Opaque) -> *const c_char;
-    fn nft_ctx_buffer_error(context: *mut Opaque) -> c_int;
-    fn nft_ctx_get_error_buffer(context: *mut Opaque) -> *const c_char;
-    fn nft_run_cmd_from_buffer(context: *mut Opaque, commands: *const c_char) -> c_int;
-}
-
-/// Held during every call into the library.
-static LIBRARY: Mutex<()> = Mutex::new(());
-
-/// Held while this process opens a netfilter socket, so that a new one can be told from others.
-static OPENING: Mutex<()> = Mutex::new(());
-
-pub(crate) struct Opening {
-    _guard: MutexGuard<'static, ()>,
-}
-
-impl Opening {
-    pub(crate) fn begin() -> Self {
-        Self { _guard: lock(&OPENING) }
-    }
-}
-
-/// Neither lock guards data of ours: one that a panic poisoned is as good as any other.
-fn lock(mutex: &'static Mutex<()>) -> MutexGuard<'static, ()> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A libnftables context in one network namespace.
+/// libnftables in one network namespace.
 pub(crate) struct Library {
-    context: NonNull<Opaque>,
-    /// Netlink addresses of the context's socket: notifications of its changes carry them.
-    ports: Vec<u32>,
+    id: u64,
+    /// To open a closed context again.
+    namespace: File,
 }
-
-// SAFETY: a context is not tied to a thread: it is plain memory and a socket. All use of it goes
-// through `&mut Library` and, because of the library's own state, through `LIBRARY`.
-unsafe impl Send for Library {}
 
 impl Library {
     /// In the calling thread's network namespace.
-    pub(crate) fn open(_opening: &Opening) -> io::Result<Self> {
-        let before = netfilter_sockets()?;
-        let guard = lock(&LIBRARY);
-        // SAFETY: no preconditions; the library terminates the process if it cannot open its
-        // socket, which the caller's own netfilter socket has ruled out.
-        let context = unsafe { nft_ctx_new(DEFAULT) };
-        let context = NonNull::new(context).ok_or_else(io::Error::last_os_error)?;
-        let mut library = Self { context, ports: Vec::new() };
-        // SAFETY: the context is valid until `drop`.
-        let failed = unsafe {
-            nft_ctx_output_set_flags(context.as_ptr(), STATELESS | TERSE);
-            nft_ctx_buffer_output(context.as_ptr()) | nft_ctx_buffer_error(context.as_ptr())
-        };
-        drop(guard);
-        if failed != 0 {
-            return Err(io::ErrorKind::OutOfMemory.into());
-        }
-        // The kernel gives a socket its address when it sends for the first time.
-        library.run(super::LIST).map_err(io::Error::other)?;
-        let after = netfilter_sockets()?;
-        library.ports = after.difference(&before).map(|(_, port)| *port).collect();
+    pub(crate) fn open() -> io::Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let namespace = File::open("/proc/thread-self/ns/net")?;
+        let library = Self { id: NEXT.fetch_add(1, Relaxed), namespace };
+        let (id, namespace) = (library.id, library.namespace.as_raw_fd());
+        on_library_thread(move |contexts| contexts.of(id, namespace).map(drop))??;
         Ok(library)
-    }
-
-    pub(crate) fn ports(&self) -> &[u32] {
-        &self.ports
     }
 
     /// Runs `commands` as one transaction. What it prints, or its complaint.
     pub(crate) fn run(&mut self, commands: &str) -> Result<String, String> {
-        let commands = CString::new(commands).map_err(|error| error.to_string())?;
-        let _guard = lock(&LIBRARY);
-        // SAFETY: the context is valid until `drop`, the text is NUL-terminated and outlives the
-        // call; the library's state is ours while we hold the lock.
-        let failed = unsafe { nft_run_cmd_from_buffer(self.context.as_ptr(), commands.as_ptr()) };
-        // SAFETY: both buffers were requested in `open`; each holds a NUL-terminated text, valid
-        // until the next call on the context, and is copied before the lock is released. They are
-        // read both, because reading is what empties them.
-        let (output, error) = unsafe {
-            (
-                text(nft_ctx_get_output_buffer(self.context.as_ptr())),
-                text(nft_ctx_get_error_buffer(self.context.as_ptr())),
-            )
-        };
-        if failed == 0 { Ok(output) } else { Err(error) }
+        let (id, namespace) = (self.id, self.namespace.as_raw_fd());
+        let commands = commands.to_owned();
+        on_library_thread(move |contexts| {
+            let context = contexts.of(id, namespace).map_err(|error| error.to_string())?;
+            context.run(&commands)
+        })
+        .map_err(|error| error.to_string())?
     }
 }
 
 impl Drop for Library {
     fn drop(&mut self) {
-        let _guard = lock(&LIBRARY);
-        // SAFETY: made by `nft_ctx_new`, freed once.
-        unsafe { nft_ctx_free(self.context.as_ptr()) }
+        let id = self.id;
+        let _ = on_library_thread(move |contexts| contexts.open.remove(&id).map(drop));
     }
 }
 
-/// # Safety
-/// `pointer` is null or a NUL-terminated text that lives through the call.
-unsafe fn text(pointer: *const c_char) -> String {
-    if pointer.is_null() {
-        return String::new();
-    }
-    // SAFETY: the caller's promise.
-    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
+/// What the library's thread holds.
+struct Contexts {
+    open: HashMap<u64, (u64, Context)>,
+    /// Counts uses, to find the one unused for longest.
+    clock: u64,
+    /// The thread goes back here: it would keep the last namespace it was in alive.
+    home: File,
 }
 
-/// This process's netfilter sockets, with their netlink addresses. The library does not tell its
-/// socket; a notification can only be recognised as our own by that socket's address.
-fn netfilter_sockets() -> io::Result<BTreeSet<(RawFd, u32)>> {
-    let mut found = BTreeSet::new();
-    for entry in fs::read_dir("/proc/self/fd")? {
-        let name = entry?.file_name();
-        let Some(fd) = name.to_str().and_then(|name| name.parse::<RawFd>().ok()) else { continue };
-        // If another thread closes it meanwhile, the questions fail or tell of a socket that
-        // replaced it; neither does harm.
-        if is_netfilter(fd)
-            && let Ok(address) = getsockname::<NetlinkAddr>(fd)
-        {
-            found.insert((fd, address.pid()));
+impl Contexts {
+    /// The context of this id, opened in the namespace if it is not open.
+    fn of(&mut self, id: u64, namespace: RawFd) -> io::Result<&mut Context> {
+        self.clock += 1;
+        if !self.open.contains_key(&id) {
+            if self.open.len() >= MOST_CONTEXTS {
+                let oldest = self.open.iter().min_by_key(|(_, (used, _))| *used).map(|(id, _)| *id);
+                oldest.and_then(|oldest| self.open.remove(&oldest));
+            }
+            // The caller's descriptor, by the process's table: this thread's has no such number.
+            let target = File::open(format!("/proc/self/fd/{namespace}"))?;
+            setns(&target, CloneFlags::CLONE_NEWNET)?;
+            drop(target);
+            let context = Context::open();
+            setns(&self.home, CloneFlags::CLONE_NEWNET)?;
+            self.open.insert(id, (self.clock, context?));
         }
+        let found = self.open.get_mut(&id).ok_or(io::ErrorKind::NotFound)?;
+        found.0 = self.clock;
+        Ok(&mut found.1)
     }
-    Ok(found)
 }
 
-fn is_netfilter(fd: RawFd) -> bool {
-    let option = |name| {
-        let mut value: c_int = 0;
-        let mut length = size_of::<c_int>() as libc::socklen_t;
-        // SAFETY: the kernel writes at most `length` bytes, the size of `value`, and fails for a
-        // descriptor that is no socket.
-        let failed = unsafe {
-            libc::getsockopt(fd, libc::SOL_SOCKET, name, (&raw mut value).cast(), &raw mut length)
-        };
-        (failed == 0).then_some(value)
-    };
-    option(libc::SO_DOMAIN) == Some(libc::AF_NETLINK)
-        && option(libc::SO_PROTOCOL) == Some(libc::NETLINK_NETFILTER)
+type Job = Box<dyn FnOnce(&mut Contexts) + Send>;
+
+/// Waits for the answer.
+fn on_library_thread<T: Send + 'static>(
+    work: impl FnOnce(&mut Contexts) -> T + Send + 'static,
+) -> io::Result<T> {
+    static THREAD: OnceLock<mpsc::Sender<Job>> = OnceLock::new();
+    let jobs = THREAD.get_or_init(|| {
+        let (sender, receiver) = mpsc::channel::<Job>();
+        // If it cannot start, the receiver is dropped and every request is answered below.
+        let _ =
+            thread::Builder::new().name("libnftables".to_owned()).spawn(move || serve(&receiver));
+        sender
+    });
+    let (answer, answered) = mpsc::sync_channel(1);
+    let gone = || io::Error::other("the libnftables thread has ended");
+    jobs.send(Box::new(move |contexts| drop(answer.send(work(contexts))))).map_err(|_| gone())?;
+    answered.recv().map_err(|_| gone())
+}
+
+fn serve(jobs: &mpsc::Receiver<Job>) {
+    if let Err(error) = context::own_descriptors() {
+        tracing::error!(%error, "the libnftables thread cannot have descriptors of its own");
+        return;
+    }
+    // The process's own namespace, and not the one of whoever made the first request.
+    let home = File::open("/proc/self/ns/net");
+    let home = home.and_then(|home| {
+        setns(&home, CloneFlags::CLONE_NEWNET)?;
+        Ok(home)
+    });
+    match home {
+        Ok(home) => {
+            let mut contexts = Contexts { open: HashMap::new(), clock: 0, home };
+            while let Ok(job) = jobs.recv() {
+                job(&mut contexts);
+            }
+        }
+        Err(error) => tracing::error!(%error, "the libnftables thread has no namespace"),
+    }
 }
