@@ -139,7 +139,7 @@ fn insert_links(declaration: &Declaration, links: Links, answer: &mut Map<String
 }
 
 /// Rows of these ids, in the order of the ids.
-async fn rows<R: Resource>(state: &ApiState, ids: &[String]) -> Result<Vec<Row>, Fault> {
+pub(crate) async fn rows<R: Resource>(state: &ApiState, ids: &[String]) -> Result<Vec<Row>, Fault> {
     let Some(attribute) = R::declaration().all().find(|a| a.column == "id") else {
         return Ok(Vec::new());
     };

@@ -11,6 +11,7 @@ mod control_plane;
 mod controller;
 mod extensions;
 mod fault;
+mod hosting;
 mod housekeeping;
 mod identity;
 mod if_match;

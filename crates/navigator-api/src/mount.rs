@@ -11,7 +11,7 @@ use axum::{
 use navigator_resources::{Rules, Visitor, visit_all};
 
 use crate::{
-    agent_endpoints, body::BODY_LIMIT, controller, extensions, fault::Fault, request_id,
+    agent_endpoints, body::BODY_LIMIT, controller, extensions, fault::Fault, hosting, request_id,
     state::ApiState, versions,
 };
 
@@ -90,6 +90,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/v2.0", get(versions::resources))
         .route("/v2.0/extensions", get(extensions::list))
         .route("/v2.0/extensions/{alias}", get(extensions::show))
+        .merge(hosting::routes())
         .layer(middleware::from_fn_with_state(state.clone(), identify));
     Router::new()
         .route("/", get(versions::versions))

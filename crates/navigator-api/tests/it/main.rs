@@ -3,6 +3,7 @@
 mod cloud;
 mod every_resource;
 mod gateway_port_forwarding;
+mod hosting;
 mod identity;
 mod lists;
 mod requests;

@@ -1,0 +1,161 @@
+//! Which agents serve a router or a network, and what an agent serves: the administrator's way to
+//! see where things are, in the form of Neutron's agent schedulers. Only reads: where a router runs
+//! is decided from its configurations and the agents that are alive.
+
+use axum::{
+    Extension, Json, Router as Routes,
+    extract::{OriginalUri, Path, State},
+    routing::get,
+};
+use navigator_resources::{
+    Agent, Caller, Network, Port, Refusal, Resource, Router, Row, Rules, SqlValue,
+    registry::{
+        agent::{DHCP_AGENT, L3_AGENT},
+        port::DHCP_OWNER,
+    },
+};
+use navigator_store::Listing;
+use serde_json::{Value, json};
+
+use crate::{
+    controller,
+    fault::Fault,
+    listing::Parameters,
+    present::{View, present},
+    state::ApiState,
+};
+
+type Answer = Result<Json<Value>, Fault>;
+
+pub(crate) fn routes() -> Routes<ApiState> {
+    Routes::new()
+        .route("/v2.0/routers/{id}/l3-agents", get(agents_of_router))
+        .route("/v2.0/agents/{id}/l3-routers", get(routers_of_agent))
+        .route("/v2.0/networks/{id}/dhcp-agents", get(agents_of_network))
+        .route("/v2.0/agents/{id}/dhcp-networks", get(networks_of_agent))
+}
+
+async fn agents_of_router(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Answer {
+    administrator(&caller, "get_l3-agents")?;
+    let router = one::<Router>(&state, &id).await?;
+    let hosts = vec![router.text("l3_host").to_owned()];
+    let agents = agents_on(&state, L3_AGENT, &hosts).await?;
+    // Not of a highly available router, so it is neither active nor standby.
+    shown::<Agent>(&state, &caller, uri.query(), &agents, &[("ha_state", Value::Null)])
+}
+
+async fn agents_of_network(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Answer {
+    administrator(&caller, "get_dhcp-agents")?;
+    one::<Network>(&state, &id).await?;
+    let ports = dhcp_ports(&state, ("network_id", &id)).await?;
+    let hosts: Vec<_> = ports.iter().map(|port| port.text("host_id").to_owned()).collect();
+    let agents = agents_on(&state, DHCP_AGENT, &hosts).await?;
+    shown::<Agent>(&state, &caller, uri.query(), &agents, &[])
+}
+
+async fn routers_of_agent(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Answer {
+    administrator(&caller, "get_l3-routers")?;
+    let mut routers = Vec::new();
+    if let Some(host) = host_of(&state, &id, L3_AGENT).await? {
+        let listing = with(vec![("l3_host", host.into())]);
+        routers = state.store.list(Router::declaration(), &listing).await?;
+    }
+    shown::<Router>(&state, &caller, uri.query(), &routers, &[])
+}
+
+async fn networks_of_agent(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Answer {
+    administrator(&caller, "get_dhcp-networks")?;
+    let mut networks = Vec::new();
+    if let Some(host) = host_of(&state, &id, DHCP_AGENT).await? {
+        let ports = dhcp_ports(&state, ("host_id", &host)).await?;
+        let mut ids: Vec<_> = ports.iter().map(|port| port.text("network_id").to_owned()).collect();
+        ids.sort();
+        ids.dedup();
+        networks = controller::rows::<Network>(&state, &ids).await?;
+    }
+    shown::<Network>(&state, &caller, uri.query(), &networks, &[])
+}
+
+fn administrator(caller: &Caller, action: &str) -> Result<(), Refusal> {
+    if caller.is_admin {
+        return Ok(());
+    }
+    Err(Refusal::PolicyNotAuthorized { action: action.to_owned() })
+}
+
+fn with(conditions: Vec<(&'static str, SqlValue)>) -> Listing {
+    Listing { conditions, ..Listing::default() }
+}
+
+async fn one<R: Resource>(state: &ApiState, id: &str) -> Result<Row, Fault> {
+    let row = state.store.list(R::declaration(), &with(vec![("id", id.into())])).await?.pop();
+    row.ok_or_else(|| Refusal::not_found::<R>(id).into())
+}
+
+/// The agent's host if the agent is of this type: another serves nothing of the kind.
+async fn host_of(state: &ApiState, id: &str, agent_type: &str) -> Result<Option<String>, Fault> {
+    let agent = one::<Agent>(state, id).await?;
+    Ok((agent.text("agent_type") == agent_type).then(|| agent.text("host").to_owned()))
+}
+
+async fn agents_on(
+    state: &ApiState,
+    agent_type: &str,
+    hosts: &[String],
+) -> Result<Vec<Row>, Fault> {
+    let listing = with(vec![("agent_type", agent_type.into())]);
+    let mut agents = state.store.list(Agent::declaration(), &listing).await?;
+    agents.retain(|agent| hosts.iter().any(|host| host == agent.text("host")));
+    Ok(agents)
+}
+
+/// A network is served where its DHCP ports are.
+async fn dhcp_ports(
+    state: &ApiState,
+    (column, value): (&'static str, &str),
+) -> Result<Vec<Row>, Fault> {
+    let listing = with(vec![("device_owner", DHCP_OWNER.into()), (column, value.into())]);
+    Ok(state.store.list(Port::declaration(), &listing).await?)
+}
+
+fn shown<R: Rules>(
+    state: &ApiState,
+    caller: &Caller,
+    query: Option<&str>,
+    rows: &[Row],
+    more: &[(&str, Value)],
+) -> Answer {
+    let fields = Parameters::parse(query)?.fields();
+    let view = View::of(state, caller);
+    let mut items = Vec::new();
+    for row in rows {
+        let mut item = present::<R>(row, &view, &fields)?;
+        for (name, value) in more {
+            if fields.as_ref().is_none_or(|fields| fields.contains(*name)) {
+                item[*name] = value.clone();
+            }
+        }
+        items.push(item);
+    }
+    Ok(Json(json!({ R::declaration().collection: items })))
+}
