@@ -1,0 +1,175 @@
+//! Objects that the kernel refuses: each says so with the reason, everything else converges as if
+//! they were not there, and they heal by themselves once the cause is gone.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use navigator_testkit::{
+    Api, EchoServer, Host, Navigator, Site, Traffic, TrafficPlan, apart,
+    cloud::{Hosts, Tenant, call, create, eventually, text, wait_active},
+};
+use serde_json::{Value, json};
+
+const PORT: u16 = 7;
+
+/// A cloud whose agent can be stopped while the API goes on.
+struct World<'a> {
+    api: Api,
+    hosts: &'a Hosts,
+    tenant: Tenant,
+    agent: Navigator<'a>,
+}
+
+impl World<'_> {
+    fn get(&mut self, path: &str) -> Value {
+        let answer = call(&mut self.api, 200, "GET", path, None);
+        answer.as_object().unwrap().values().next().unwrap().clone()
+    }
+
+    /// Waits for ERROR; the reason.
+    fn error_of(&mut self, path: &str) -> String {
+        let mut reason = String::new();
+        eventually(&format!("{path} in ERROR"), || {
+            let object = self.get(path);
+            if object["status"] != "ERROR" {
+                return Err(object.to_string());
+            }
+            reason = text(&object, "/status_reason");
+            Ok(())
+        });
+        reason
+    }
+
+    /// Waits for ACTIVE without a reason.
+    fn healed(&mut self, path: &str) -> Duration {
+        let took = wait_active(&mut self.api, path);
+        assert_eq!(self.get(path)["status_reason"], Value::Null);
+        took
+    }
+
+    fn router(&mut self) -> String {
+        let gateway =
+            json!({"external_gateway_info": {"network_id": self.tenant.external_network}});
+        text(&create(&mut self.api, "routers", "router", gateway), "/id")
+    }
+
+    /// The only port with this device, or this network's only one with this owner.
+    fn port(&mut self, query: &str) -> String {
+        let ports = self.get(&format!("ports?{query}"));
+        assert_eq!(ports.as_array().map(Vec::len), Some(1), "{ports}");
+        text(&ports[0], "/id")
+    }
+
+    fn network_with_dhcp(&mut self) -> String {
+        let network = text(&create(&mut self.api, "networks", "network", json!({})), "/id");
+        let subnet = json!({"network_id": network, "ip_version": 4, "cidr": "10.9.0.0/24"});
+        create(&mut self.api, "subnets", "subnet", subnet);
+        network
+    }
+}
+
+fn node(host: &Host, argv: &[&str]) -> String {
+    host.run(argv).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn reaches(from: &Host, target: SocketAddr) -> Result<(), String> {
+    let plan = TrafficPlan { target, tcp_connections: 1, udp_flows: 0, interval_ms: 5 };
+    let ledger = Traffic::start(from, plan).map_err(|error| error.to_string())?.stop();
+    if ledger.is_clean() { Ok(()) } else { Err(ledger.to_string()) }
+}
+
+fn tap(port: &str) -> String {
+    format!("tap{}", &port[..11])
+}
+
+#[test]
+fn what_the_kernel_refuses_is_in_error_with_its_reason_and_nothing_else_is() {
+    let site = Site::new();
+    let hosts = Hosts::make(&site);
+    let control = apart::control(&site, &hosts.node);
+    let _server = apart::server(&control);
+    let agent = apart::agent(&hosts.node, &hosts.node.dir().join("agent"));
+    let mut api = apart::api(&control);
+    let tenant = Tenant::make(&mut api);
+    let instance = tenant.instance(&mut api, &site, &hosts.node, "echo");
+    let _echo = EchoServer::start(&instance.host, (instance.ip, PORT).into()).unwrap();
+    let world = &mut World { api, hosts: &hosts, tenant, agent };
+
+    // While nobody looks, names are taken by others.
+    world.agent.kill9();
+    let robbed = world.router();
+    let gateway_port = world.port(&format!("device_id={robbed}"));
+    let squatted = world.router();
+    let network = world.network_with_dhcp();
+    let dhcp_port = world.port(&format!("network_id={network}"));
+    let good_router = world.router();
+    let good_network = world.network_with_dhcp();
+    let foreign = ["f0", "f1"];
+    for (foreign, port) in foreign.iter().zip([&gateway_port, &dhcp_port]) {
+        let add = ["ip", "link", "add", &tap(port), "type", "veth", "peer", "name", foreign];
+        node(&world.hosts.node, &add);
+    }
+    let namespace = format!("qrouter-{squatted}");
+    node(&world.hosts.node, &["ip", "netns", "add", &namespace]);
+    // The kernel takes no broadcast address for a next hop.
+    let own = format!("routers/{}", world.tenant.router);
+    let routes = json!([{"destination": "198.51.100.0/24", "nexthop": "10.0.255.255"}]);
+    call(&mut world.api, 200, "PUT", &own, Some(&json!({"router": {"routes": routes}})));
+    let body = json!({"external_port": 2000, "internal_port": PORT, "protocol": "tcp",
+        "internal_port_id": instance.port});
+    let forward = world.tenant.forward(&mut world.api, body);
+    let forward = format!("{}/{}", world.tenant.gateway_forwards(), text(&forward, "/id"));
+
+    let start = Instant::now();
+    world.agent.launch();
+    let target = (world.tenant.gateway, 2000).into();
+    eventually("the forward", || reaches(&world.hosts.client, target));
+    wait_active(&mut world.api, &forward);
+    for good in [format!("routers/{good_router}"), format!("networks/{good_network}")] {
+        wait_active(&mut world.api, &good);
+    }
+    let namespaces = node(&world.hosts.node, &["ip", "netns", "list"]);
+    for good in [format!("qrouter-{good_router}"), format!("qdhcp-{good_network}")] {
+        assert!(namespaces.contains(&good), "{namespaces}");
+    }
+    println!("T21: all others converged {} ms after the start", start.elapsed().as_millis());
+
+    let errors = [
+        (format!("routers/{robbed}"), tap(&gateway_port)),
+        (format!("routers/{squatted}"), namespace.clone()),
+        (format!("ports/{dhcp_port}"), tap(&dhcp_port)),
+        (own.clone(), "198.51.100.0/24".to_owned()),
+    ];
+    for (path, named) in &errors {
+        let reason = world.error_of(path);
+        println!("T21: {path}: {reason}");
+        assert!(reason.contains(named), "{path}: {reason} does not name {named}");
+    }
+    // What was there before is left as it was.
+    for foreign in foreign {
+        node(&world.hosts.node, &["ip", "link", "show", foreign]);
+    }
+
+    for foreign in foreign {
+        node(&world.hosts.node, &["ip", "link", "del", foreign]);
+    }
+    node(&world.hosts.node, &["ip", "netns", "del", &namespace]);
+    call(&mut world.api, 200, "PUT", &own, Some(&json!({"router": {"routes": []}})));
+    for (path, _) in &errors {
+        let took = world.healed(path);
+        println!("T21: {path} healed {} ms after", took.as_millis());
+    }
+    eventually("both routers and networks are there", || {
+        let namespaces = node(&world.hosts.node, &["ip", "netns", "list"]);
+        let wanted = [format!("qrouter-{robbed}"), namespace.clone(), format!("qdhcp-{network}")];
+        if wanted.iter().all(|name| namespaces.contains(name)) { Ok(()) } else { Err(namespaces) }
+    });
+    let device = format!("qg-{}", &gateway_port[..11]);
+    node(
+        &world.hosts.node,
+        &["ip", "netns", "exec", &format!("qrouter-{robbed}"), "ip", "link", "show", &device],
+    );
+    reaches(&world.hosts.client, target).unwrap();
+}
