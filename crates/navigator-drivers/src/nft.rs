@@ -196,7 +196,8 @@ impl Nft {
     pub fn delete_table(&mut self) -> Result<(), NftError> {
         self.run(&format!("add table ip {TABLE}\ndelete table ip {TABLE}\n"))?;
         if std::mem::take(&mut self.guarded) {
-            self.run(&guard::delete())?;
+            // It may be gone already: the library closes the sockets of many namespaces' tables.
+            let _ = self.run(&guard::delete());
         }
         Ok(())
     }

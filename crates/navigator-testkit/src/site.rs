@@ -8,6 +8,7 @@ use std::{
 
 use navigator_lab::{Host, Instance, Lifetime, Namespaces};
 use navigator_model::{MacAddress, PortId};
+use nix::sys::statvfs::statvfs;
 use tempfile::TempDir;
 
 #[derive(Debug)]
@@ -23,7 +24,7 @@ impl Default for Site {
 
 impl Site {
     pub fn new() -> Self {
-        let dir = TempDir::with_prefix("navigator-test-").expect("a temporary directory");
+        let dir = TempDir::with_prefix_in("navigator-test-", base()).expect("a directory");
         // Daemons that give up root (dnsmasq) read their files below it.
         let readable = Permissions::from_mode(0o755);
         fs::set_permissions(dir.path(), readable).expect("a readable directory");
@@ -51,6 +52,15 @@ impl Site {
     fn dir_of(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
+}
+
+/// In memory where there is room: a busy disk makes a database wait for seconds, which is no test's
+/// point.
+fn base() -> PathBuf {
+    const ROOM_BYTES: u64 = 2 << 30;
+    let memory = Path::new("/dev/shm");
+    let free = statvfs(memory).map_or(0, |fs| fs.blocks_available() * fs.fragment_size());
+    if free > ROOM_BYTES { memory.to_owned() } else { std::env::temp_dir() }
 }
 
 fn require_root() {

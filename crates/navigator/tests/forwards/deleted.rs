@@ -20,9 +20,9 @@ use crate::{
     stamped::{Flood, Sink, Streams, wait_for},
 };
 
-/// With six forwards each.
-const ROUNDS: usize = 84;
-const PAUSE: Duration = Duration::from_micros(300);
+/// With as many forwards as there are ways.
+const ROUNDS: usize = 36;
+const PAUSE: Duration = Duration::from_micros(500);
 
 /// How long a leak is waited for, after which the next round begins.
 const GRACE: Duration = Duration::from_millis(15);
@@ -30,13 +30,23 @@ const GRACE: Duration = Duration::from_millis(15);
 /// In a range, traffic goes to this one of its ports.
 const NTH: u16 = 42;
 
-const WAYS: [Way; 6] = [
+/// UDP first.
+const UDP_WAYS: usize = 10;
+const WAYS: [Way; 14] = [
     way(By::Gateway, "udp", 7_001, 1),
-    way(By::FloatingIp, "udp", 7_002, 1),
+    way(By::Gateway, "udp", 7_002, 1),
+    way(By::Gateway, "udp", 7_003, 1),
+    way(By::FloatingIp, "udp", 7_011, 1),
+    way(By::FloatingIp, "udp", 7_012, 1),
+    way(By::FloatingIp, "udp", 7_013, 1),
     way(By::Gateway, "udp", 20_000, 100),
-    way(By::FloatingIp, "udp", 30_000, 100),
-    way(By::Gateway, "tcp", 7_003, 1),
-    way(By::FloatingIp, "tcp", 7_004, 1),
+    way(By::Gateway, "udp", 30_000, 100),
+    way(By::FloatingIp, "udp", 40_000, 100),
+    way(By::FloatingIp, "udp", 50_000, 100),
+    way(By::Gateway, "tcp", 7_021, 1),
+    way(By::Gateway, "tcp", 7_022, 1),
+    way(By::FloatingIp, "tcp", 7_023, 1),
+    way(By::FloatingIp, "tcp", 7_024, 1),
 ];
 
 const fn way(by: By, protocol: &'static str, port: u16, count: u16) -> Way {
@@ -64,7 +74,7 @@ fn nothing_reaches_a_target_whose_forwards_deletion_was_reported() {
         sink
     });
     let flows: Vec<_> = (0..).zip(WAYS.map(|way| place.outside(way, nth(way)))).collect();
-    let (udp, tcp) = flows.split_at(4);
+    let (udp, tcp) = flows.split_at(UDP_WAYS);
     let _flood = Flood::start(&hosts.client, udp, PAUSE, place.clock);
     let api = &mut navigator.api();
     let (start, mut leaked, mut stale) = (Instant::now(), 0, 0);
@@ -72,7 +82,7 @@ fn nothing_reaches_a_target_whose_forwards_deletion_was_reported() {
         // The same sender, the same ports, the other target: a leftover of the last round shows.
         let (web, sink) = (&place.webs[round % 2], &sinks[round % 2]);
         let before_us = place.clock.now_us();
-        let forwards = WAYS.map(|way| place.create(api, way, web));
+        let forwards = place.create_all(api, &WAYS, web);
         place.wait_applied(api);
         let streams = Streams::connect(&hosts.client, tcp, PAUSE, place.clock);
         for (flow, _) in &flows {

@@ -76,6 +76,23 @@ impl Place {
         format!("{collection}/{}", cloud::text(&answer, "/id"))
     }
 
+    /// In two requests, however many there are.
+    pub(crate) fn create_all(&self, api: &mut Api, ways: &[Way], to: &Plugged) -> Vec<String> {
+        let mut paths = Vec::new();
+        for by in [By::Gateway, By::FloatingIp] {
+            let (collection, key) = self.collection(by);
+            let ways = ways.iter().filter(|way| way.by == by);
+            let bodies: Vec<_> = ways.map(|way| body(*way, to)).collect();
+            let plural = format!("{key}s");
+            let answer =
+                cloud::call(api, 201, "POST", &collection, Some(&json!({ &plural: bodies })));
+            let made = answer[&plural].as_array().unwrap();
+            paths
+                .extend(made.iter().map(|one| format!("{collection}/{}", cloud::text(one, "/id"))));
+        }
+        paths
+    }
+
     /// Waits until everything up to now is reported applied.
     pub(crate) fn wait_applied(&self, api: &mut Api) {
         let marker =
