@@ -1,7 +1,8 @@
 //! The extensions that work here. Clients switch behaviour on these names, so nothing is listed
-//! that is not served.
+//! that is not served. A resource's own extension is listed because the resource is declared.
 
 use axum::{Json, extract::Path};
+use navigator_resources::{Declaration, Rules, Visitor, visit_all};
 use serde_json::{Value, json};
 
 use crate::fault::Fault;
@@ -227,15 +228,38 @@ impl Extension {
     }
 }
 
+/// Neutron's core, which is no extension.
+const CORE: &[&str] = &["network", "subnet", "port"];
+
+/// What resources bring of which the table does not say more.
+struct Declared(Vec<Extension>);
+
+impl Visitor for Declared {
+    fn visit<R: Rules>(&mut self) {
+        let Declaration { extension: alias, name, .. } = R::declaration();
+        let known = EXTENSIONS.iter().chain(&self.0).any(|known| known.alias == *alias);
+        if !known && !CORE.contains(alias) {
+            self.0.push(extension(alias, alias, name, "2026-11-20T00:00:00-00:00"));
+        }
+    }
+}
+
+fn documents() -> Vec<Value> {
+    let mut declared = Declared(Vec::new());
+    visit_all(&mut declared);
+    let mut all: Vec<_> = EXTENSIONS.iter().chain(&declared.0).collect();
+    all.sort_by_key(|extension| extension.alias);
+    all.into_iter().map(Extension::document).collect()
+}
+
 pub(crate) async fn list() -> Json<Value> {
-    let documents: Vec<_> = EXTENSIONS.iter().map(Extension::document).collect();
-    Json(json!({"extensions": documents}))
+    Json(json!({"extensions": documents()}))
 }
 
 pub(crate) async fn show(Path(alias): Path<String>) -> Result<Json<Value>, Fault> {
-    EXTENSIONS
-        .iter()
-        .find(|extension| extension.alias == alias)
-        .map(|extension| Json(json!({"extension": extension.document()})))
+    documents()
+        .into_iter()
+        .find(|document| document["alias"] == *alias)
+        .map(|document| Json(json!({"extension": document})))
         .ok_or_else(Fault::not_found)
 }

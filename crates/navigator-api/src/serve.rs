@@ -7,9 +7,15 @@ use axum::Router;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
 };
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 use tower::ServiceExt;
 
 use crate::normalize::normalize;
@@ -20,6 +26,9 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Request heads above this are refused with 431, in bytes.
 const HEADER_LIMIT: usize = 64 * 1024;
 
+/// HTTP/2 clients are asked this often whether they are there, and have as long to answer.
+const PING: Duration = Duration::from_secs(20);
+
 /// Open requests get this long to end after a shutdown was asked for.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -29,42 +38,79 @@ pub async fn serve(
     router: Router,
     mut shutdown: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let graceful = hyper_util::server::graceful::GracefulShutdown::new();
+    let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = shutdown.wait_for(|stop| *stop) => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        match accepted {
+            Ok((stream, _)) => {
+                let (router, shutdown) = (router.clone(), shutdown.clone());
+                tokio::spawn(converse(stream, router, shutdown, graceful.watcher()));
+            }
             Err(error) => {
                 // Out of descriptors, or a client that went away: neither ends the server.
                 tracing::warn!(%error, "accept failed");
                 tokio::time::sleep(Duration::from_millis(10)).await;
-                continue;
             }
-        };
-        // An answer is one write; waiting for more to send only delays it.
-        let _ = stream.set_nodelay(true);
-        let router = router.clone();
-        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-            router.clone().oneshot(normalize(request.map(axum::body::Body::new)))
-        });
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_TIMEOUT)
-            .max_buf_size(HEADER_LIMIT);
-        builder.http2().timer(TokioTimer::new()).max_header_list_size(HEADER_LIMIT as u32);
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
-            }
-        });
+        }
     }
     let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
     Ok(())
+}
+
+/// One connection from its first byte to its end.
+async fn converse(
+    stream: TcpStream,
+    router: Router,
+    mut shutdown: watch::Receiver<bool>,
+    watcher: Watcher,
+) {
+    let begun = tokio::select! {
+        begun = tokio::time::timeout(HEADER_TIMEOUT, begins(&stream)) => begun.unwrap_or(false),
+        _ = shutdown.wait_for(|stop| *stop) => false,
+    };
+    if !begun {
+        return;
+    }
+    // An answer is one write; waiting for more to send only delays it.
+    let _ = stream.set_nodelay(true);
+    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        router.clone().oneshot(normalize(request.map(axum::body::Body::new)))
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(HEADER_LIMIT);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        // A client that vanished without closing is noticed.
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING)
+        .max_header_list_size(HEADER_LIMIT as u32);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+/// Waits until it is clear which version of HTTP the client speaks: hyper's own wait for that has no
+/// limit, so a client that says nothing would be kept for ever.
+async fn begins(stream: &TcpStream) -> bool {
+    const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut head = [0; HTTP2_PREFACE.len()];
+    loop {
+        match stream.peek(&mut head).await {
+            Ok(0) | Err(_) => return false,
+            Ok(length) if length < head.len() && HTTP2_PREFACE.starts_with(&head[..length]) => {
+                // What is there already does not announce what comes.
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Ok(_) => return true,
+        }
+    }
 }

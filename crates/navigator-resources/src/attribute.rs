@@ -5,6 +5,9 @@ mod json;
 mod number;
 mod text;
 
+#[allow(unused_imports, reason = "for resources whose ids no other crate names")]
+pub(crate) use text::{ids, text_attribute};
+
 pub use json::{Dict, JsonValue};
 pub use text::Text;
 
@@ -45,7 +48,7 @@ fn shortened(text: &str) -> String {
     text.chars().take(LONGEST).chain("…".chars()).collect()
 }
 
-fn unexpected<T>(value: &SqlValue) -> Result<T, String> {
+pub(crate) fn unexpected<T>(value: &SqlValue) -> Result<T, String> {
     Err(format!("unexpected stored value {value:?}"))
 }
 

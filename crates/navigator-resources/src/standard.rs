@@ -2,7 +2,7 @@
 
 use navigator_model::ProjectId;
 
-use crate::attribute::Text;
+use crate::{Context, attribute::Text};
 
 /// Owner, description, times, revision. Times are UTC, `YYYY-MM-DDTHH:MM:SSZ`, as Neutron writes
 /// them, so that they sort as text. The store bumps `revision_number` and `updated_at` whenever a
@@ -23,6 +23,11 @@ pub struct Standard {
 }
 
 impl Standard {
+    /// Of a new object, as its creator said.
+    pub fn of(input: &StandardCreate, context: &Context<'_>) -> Self {
+        Self::new(input.project_id.clone(), input.description.clone(), context.now)
+    }
+
     /// Of a new object.
     pub fn new(project_id: ProjectId, description: Text<255>, now: &str) -> Self {
         Self {

@@ -13,13 +13,30 @@ use navigator_bus::{ControlPlane as _, Hub};
 use navigator_model::{Heartbeat, report::AgentRole};
 use navigator_resources::Settings;
 use navigator_store::Store;
+use navigator_testkit::Postgres;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 pub(crate) const HOST: &str = "network-1";
 
+/// Where a test's server keeps its rows.
+#[derive(Clone, Copy)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+impl Backend {
+    fn url(self) -> String {
+        match self {
+            Self::Sqlite => "sqlite::memory:".to_owned(),
+            Self::Postgres => Postgres::shared().database(),
+        }
+    }
+}
+
 pub(crate) struct Cloud {
-    router: Router,
+    pub(crate) router: Router,
     pub(crate) plane: LocalControlPlane,
 }
 
@@ -65,17 +82,22 @@ fn identity() -> Identity {
 }
 
 impl Cloud {
+    /// In memory, for what does not depend on the database.
     pub(crate) async fn new() -> Self {
-        Self::with(Settings::default()).await
+        Self::on(Backend::Sqlite).await
     }
 
-    pub(crate) async fn with(settings: Settings) -> Self {
+    pub(crate) async fn on(backend: Backend) -> Self {
+        Self::with(backend, Settings::default()).await
+    }
+
+    pub(crate) async fn with(backend: Backend, settings: Settings) -> Self {
         // What the server logs is shown when a test fails.
         let _ = tracing_subscriber::fmt()
             .with_test_writer()
             .with_max_level(tracing::Level::WARN)
             .try_init();
-        let store = Store::connect("sqlite::memory:").await.unwrap();
+        let store = Store::connect(&backend.url()).await.unwrap();
         store.migrate().await.unwrap();
         let state = ApiState {
             store,

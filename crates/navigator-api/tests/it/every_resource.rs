@@ -4,7 +4,18 @@ use axum::body::Body;
 use navigator_resources::{Declaration, OnCreate, Rules, Visitor, visit_all};
 use serde_json::{Value, json};
 
-use crate::cloud::{Cloud, Site, request, text};
+use crate::cloud::{Backend, Cloud, Site, request, text};
+
+on_both! {
+    without_credentials_every_route_answers_401_in_keystones_form,
+    an_unknown_id_is_404_with_the_class_in_the_type,
+    every_wrong_body_is_400_with_neutrons_text,
+    a_value_of_the_wrong_kind_is_400_and_names_the_attribute,
+    every_declared_filter_and_sort_key_works_and_no_other_does,
+    absurd_limits_and_markers_are_refused_or_harmless,
+    a_put_of_a_read_only_attribute_is_400,
+    an_unknown_url_is_404_and_a_wrong_method_405,
+}
 
 struct Declarations(Vec<&'static Declaration>);
 
@@ -33,8 +44,8 @@ struct Surface {
 }
 
 impl Surface {
-    async fn new() -> Self {
-        let cloud = Cloud::new().await;
+    async fn new(on: Backend) -> Self {
+        let cloud = Cloud::on(on).await;
         cloud.agents_appear().await;
         let site = cloud.site().await;
         let floating_ip = cloud
@@ -65,9 +76,8 @@ impl Surface {
     }
 }
 
-#[tokio::test]
-async fn without_credentials_every_route_answers_401_in_keystones_form() {
-    let surface = Surface::new().await;
+async fn without_credentials_every_route_answers_401_in_keystones_form(on: Backend) {
+    let surface = Surface::new(on).await;
     for declaration in declarations() {
         let path = surface.path(declaration);
         for (method, path) in [
@@ -87,9 +97,8 @@ async fn without_credentials_every_route_answers_401_in_keystones_form() {
     }
 }
 
-#[tokio::test]
-async fn an_unknown_id_is_404_with_the_class_in_the_type() {
-    let surface = Surface::new().await;
+async fn an_unknown_id_is_404_with_the_class_in_the_type(on: Backend) {
+    let surface = Surface::new(on).await;
     for declaration in declarations() {
         let path = surface.path(declaration);
         for id in ["00000000-0000-0000-0000-00000000dead", "not-an-id", "%00", "%F0%9F%92%A9"] {
@@ -108,9 +117,8 @@ async fn an_unknown_id_is_404_with_the_class_in_the_type() {
     }
 }
 
-#[tokio::test]
-async fn every_wrong_body_is_400_with_neutrons_text() {
-    let surface = Surface::new().await;
+async fn every_wrong_body_is_400_with_neutrons_text(on: Backend) {
+    let surface = Surface::new(on).await;
     for declaration in declarations().into_iter().filter(|d| is_created(d)) {
         let path = surface.path(declaration);
         let name = declaration.name;
@@ -134,9 +142,8 @@ async fn every_wrong_body_is_400_with_neutrons_text() {
     }
 }
 
-#[tokio::test]
-async fn a_value_of_the_wrong_kind_is_400_and_names_the_attribute() {
-    let surface = Surface::new().await;
+async fn a_value_of_the_wrong_kind_is_400_and_names_the_attribute(on: Backend) {
+    let surface = Surface::new(on).await;
     for declaration in declarations() {
         let path = surface.path(declaration);
         for attribute in declaration.all().filter(|a| !a.internal) {
@@ -159,9 +166,8 @@ async fn a_value_of_the_wrong_kind_is_400_and_names_the_attribute() {
     }
 }
 
-#[tokio::test]
-async fn every_declared_filter_and_sort_key_works_and_no_other_does() {
-    let surface = Surface::new().await;
+async fn every_declared_filter_and_sort_key_works_and_no_other_does(on: Backend) {
+    let surface = Surface::new(on).await;
     for declaration in declarations() {
         let path = surface.path(declaration);
         for attribute in declaration.all().filter(|a| !a.internal) {
@@ -195,9 +201,8 @@ async fn every_declared_filter_and_sort_key_works_and_no_other_does() {
     }
 }
 
-#[tokio::test]
-async fn absurd_limits_and_markers_are_refused_or_harmless() {
-    let surface = Surface::new().await;
+async fn absurd_limits_and_markers_are_refused_or_harmless(on: Backend) {
+    let surface = Surface::new(on).await;
     for declaration in declarations() {
         let path = surface.path(declaration);
         for (query, status) in [
@@ -221,9 +226,8 @@ async fn absurd_limits_and_markers_are_refused_or_harmless() {
     }
 }
 
-#[tokio::test]
-async fn a_put_of_a_read_only_attribute_is_400() {
-    let surface = Surface::new().await;
+async fn a_put_of_a_read_only_attribute_is_400(on: Backend) {
+    let surface = Surface::new(on).await;
     let network = format!("/v2.0/networks/{}", text(&surface.site.network["id"]));
     for attribute in ["id", "status", "subnets", "project_id", "tenant_id", "created_at"] {
         let body = json!({"network": { attribute: "x" }});
@@ -237,9 +241,8 @@ async fn a_put_of_a_read_only_attribute_is_400() {
     }
 }
 
-#[tokio::test]
-async fn an_unknown_url_is_404_and_a_wrong_method_405() {
-    let surface = Surface::new().await;
+async fn an_unknown_url_is_404_and_a_wrong_method_405(on: Backend) {
+    let surface = Surface::new(on).await;
     let cloud = &surface.cloud;
     cloud.get("alice", "/v2.0/no_such").await.refused(404, "HTTPNotFound");
     cloud.get("alice", "/v3").await.refused(404, "HTTPNotFound");

@@ -2,10 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::cloud::{Cloud, Site, text};
+use crate::cloud::{Backend, Cloud, Site, text};
 
-async fn site() -> (Cloud, Site) {
-    let cloud = Cloud::new().await;
+on_both! {
+    a_forwarding_shows_the_routers_address_and_all_its_attributes,
+    each_refusal_has_its_status_and_type,
+    a_range_overlaps_whatever_shares_a_port_with_it,
+    what_a_forwarding_needs_cannot_be_taken_from_under_it,
+    a_forwarding_is_only_reached_through_its_own_router,
+    a_put_merges_and_checks_the_whole,
+}
+
+async fn site(on: Backend) -> (Cloud, Site) {
+    let cloud = Cloud::on(on).await;
     cloud.agents_appear().await;
     let site = cloud.site().await;
     (cloud, site)
@@ -17,9 +26,8 @@ fn with(body: &Value, attribute: &str, value: Value) -> Value {
     body
 }
 
-#[tokio::test]
-async fn a_forwarding_shows_the_routers_address_and_all_its_attributes() {
-    let (cloud, site) = site().await;
+async fn a_forwarding_shows_the_routers_address_and_all_its_attributes(on: Backend) {
+    let (cloud, site) = site(on).await;
     let made = cloud.post("alice", &site.forwardings(), &site.forwarding(8080)).await.expect(201);
     let made = &made["gateway_port_forwarding"];
     let router = format!("/v2.0/routers/{}", text(&site.router["id"]));
@@ -37,9 +45,8 @@ async fn a_forwarding_shows_the_routers_address_and_all_its_attributes() {
     assert_eq!(listed["gateway_port_forwardings"][0], *made);
 }
 
-#[tokio::test]
-async fn each_refusal_has_its_status_and_type() {
-    let (cloud, site) = site().await;
+async fn each_refusal_has_its_status_and_type(on: Backend) {
+    let (cloud, site) = site(on).await;
     let good = site.forwarding(8080);
     cloud.post("alice", &site.forwardings(), &good).await.expect(201);
     let exists = (400, "RouterGatewayPortForwardingAlreadyExists");
@@ -74,9 +81,8 @@ async fn each_refusal_has_its_status_and_type() {
     assert_eq!(left["gateway_port_forwardings"].as_array().unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn a_range_overlaps_whatever_shares_a_port_with_it() {
-    let (cloud, site) = site().await;
+async fn a_range_overlaps_whatever_shares_a_port_with_it(on: Backend) {
+    let (cloud, site) = site(on).await;
     let range = |external: &str, internal: &str| {
         json!({"gateway_port_forwarding": {
             "protocol": "udp",
@@ -100,9 +106,8 @@ async fn a_range_overlaps_whatever_shares_a_port_with_it() {
     }
 }
 
-#[tokio::test]
-async fn what_a_forwarding_needs_cannot_be_taken_from_under_it() {
-    let (cloud, site) = site().await;
+async fn what_a_forwarding_needs_cannot_be_taken_from_under_it(on: Backend) {
+    let (cloud, site) = site(on).await;
     let made = cloud.post("alice", &site.forwardings(), &site.forwarding(8080)).await.expect(201);
     let router = format!("/v2.0/routers/{}", text(&site.router["id"]));
     let clear = json!({"router": {"external_gateway_info": null}});
@@ -126,9 +131,8 @@ async fn what_a_forwarding_needs_cannot_be_taken_from_under_it() {
         .refused(400, "RouterDoesNotHaveGateway");
 }
 
-#[tokio::test]
-async fn a_forwarding_is_only_reached_through_its_own_router() {
-    let (cloud, site) = site().await;
+async fn a_forwarding_is_only_reached_through_its_own_router(on: Backend) {
+    let (cloud, site) = site(on).await;
     let made = cloud.post("alice", &site.forwardings(), &site.forwarding(8080)).await.expect(201);
     let id = text(&made["gateway_port_forwarding"]["id"]).to_owned();
     let other = cloud.create("alice", "routers", "router", json!({"name": "other"})).await;
@@ -142,9 +146,8 @@ async fn a_forwarding_is_only_reached_through_its_own_router() {
     cloud.get("bob", &site.forwardings()).await.refused(404, "RouterNotFound");
 }
 
-#[tokio::test]
-async fn a_put_merges_and_checks_the_whole() {
-    let (cloud, site) = site().await;
+async fn a_put_merges_and_checks_the_whole(on: Backend) {
+    let (cloud, site) = site(on).await;
     let made = cloud.post("alice", &site.forwardings(), &site.forwarding(8080)).await.expect(201);
     let path = format!("{}/{}", site.forwardings(), text(&made["gateway_port_forwarding"]["id"]));
     let put = async |attributes: Value| {

@@ -2,10 +2,17 @@
 
 use serde_json::{Value, json};
 
-use crate::cloud::{Cloud, text};
+use crate::cloud::{Backend, Cloud, text};
 
-async fn networks(count: usize) -> Cloud {
-    let cloud = Cloud::new().await;
+on_both! {
+    following_the_links_shows_every_object_once_in_both_directions,
+    values_of_one_filter_are_alternatives_and_filters_narrow_each_other,
+    fields_narrow_what_is_shown,
+    ports_are_found_by_address_subnet_and_part_of_an_address,
+}
+
+async fn networks(on: Backend, count: usize) -> Cloud {
+    let cloud = Cloud::on(on).await;
     let items: Vec<_> =
         (0..count).map(|n| json!({"name": format!("n{n:02}"), "mtu": 1300 + n % 3})).collect();
     cloud.post("alice", "/v2.0/networks", &json!({"networks": items})).await.expect(201);
@@ -24,9 +31,8 @@ fn link(body: &Value, rel: &str) -> Option<String> {
         .map(|link| text(&link["href"]).trim_start_matches("http://api.example:9696").to_owned())
 }
 
-#[tokio::test]
-async fn following_the_links_shows_every_object_once_in_both_directions() {
-    let cloud = networks(10).await;
+async fn following_the_links_shows_every_object_once_in_both_directions(on: Backend) {
+    let cloud = networks(on, 10).await;
     for query in ["sort_key=name&sort_dir=asc", "sort_key=mtu&sort_dir=desc", ""] {
         let all = names(&cloud.get("alice", &format!("/v2.0/networks?{query}")).await.expect(200));
         assert_eq!(all.len(), 10);
@@ -49,9 +55,8 @@ async fn following_the_links_shows_every_object_once_in_both_directions() {
     }
 }
 
-#[tokio::test]
-async fn values_of_one_filter_are_alternatives_and_filters_narrow_each_other() {
-    let cloud = networks(6).await;
+async fn values_of_one_filter_are_alternatives_and_filters_narrow_each_other(on: Backend) {
+    let cloud = networks(on, 6).await;
     let get = async |query: &str| {
         let mut found =
             names(&cloud.get("alice", &format!("/v2.0/networks?{query}")).await.expect(200));
@@ -70,18 +75,16 @@ async fn values_of_one_filter_are_alternatives_and_filters_narrow_each_other() {
     assert!(get("changed_since=2901-01-01T00:00:00Z").await.is_empty());
 }
 
-#[tokio::test]
-async fn fields_narrow_what_is_shown() {
-    let cloud = networks(1).await;
+async fn fields_narrow_what_is_shown(on: Backend) {
+    let cloud = networks(on, 1).await;
     let body =
         cloud.get("alice", "/v2.0/networks?fields=id&fields=name&fields=x").await.expect(200);
     let keys: Vec<_> = body["networks"][0].as_object().unwrap().keys().cloned().collect();
     assert_eq!(keys, ["id", "name"]);
 }
 
-#[tokio::test]
-async fn ports_are_found_by_address_subnet_and_part_of_an_address() {
-    let cloud = Cloud::new().await;
+async fn ports_are_found_by_address_subnet_and_part_of_an_address(on: Backend) {
+    let cloud = Cloud::on(on).await;
     let site = cloud.site().await;
     let address = text(&site.port["fixed_ips"][0]["ip_address"]).to_owned();
     let subnet = text(&site.subnet["id"]).to_owned();

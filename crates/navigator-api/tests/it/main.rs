@@ -1,9 +1,31 @@
-//! The API in process, each test with its own database in memory.
+//! The API in process, each test with its own database: in memory, and what depends on the database
+//! also on PostgreSQL.
 
+/// Makes one test per database of each test body.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::cloud::Backend::Sqlite).await;
+            })*
+        }
+
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(crate::cloud::Backend::Postgres).await;
+            })*
+        }
+    };
+}
+
+mod agents;
 mod cloud;
 mod every_resource;
 mod gateway_port_forwarding;
 mod hosting;
 mod identity;
 mod lists;
+mod overload;
 mod requests;

@@ -1,7 +1,6 @@
 //! Single requests: bulk, If-Match, size limits, ownership, names of attributes.
 
 use axum::body::Body;
-use navigator_resources::Settings;
 use serde_json::json;
 
 use crate::cloud::{Cloud, request, text};
@@ -152,23 +151,13 @@ async fn every_answer_has_a_request_id() {
 }
 
 #[tokio::test]
-async fn an_agent_shows_whether_it_is_alive() {
+async fn ten_thousand_objects_are_made_at_once_and_shown_in_order() {
+    const COUNT: usize = 10_000;
     let cloud = Cloud::new().await;
-    cloud.agents_appear().await;
-    let listed = cloud.get("admin", "/v2.0/agents?fields=id&fields=alive").await.expect(200);
-    let agents = listed["agents"].as_array().unwrap();
-    assert_eq!(agents.len(), 3);
-    for agent in agents {
-        assert_eq!(agent["alive"], true);
-        let path = format!("/v2.0/agents/{}", text(&agent["id"]));
-        assert_eq!(cloud.get("admin", &path).await.expect(200)["agent"]["alive"], true);
-    }
-
-    let hasty = Settings { agent_down_time_s: 0, ..Settings::default() };
-    let cloud = Cloud::with(hasty).await;
-    cloud.agents_appear().await;
-    // Heartbeats are kept to the second.
-    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
-    let listed = cloud.get("admin", "/v2.0/agents").await.expect(200);
-    assert_eq!(listed["agents"][0]["alive"], false);
+    let networks: Vec<_> = (0..COUNT).map(|n| json!({"name": n.to_string()})).collect();
+    let body = json!({"networks": networks});
+    let made = cloud.post("alice", "/v2.0/networks", &body).await.expect(201);
+    let made = made["networks"].as_array().unwrap();
+    assert_eq!(made.len(), COUNT);
+    assert!(made.iter().enumerate().all(|(n, network)| network["name"] == n.to_string()));
 }

@@ -1,6 +1,6 @@
 //! Attributes whose JSON and stored form is one text: ids, addresses, prefixes, names.
 
-use std::{fmt, net::IpAddr, net::Ipv4Addr, str::FromStr};
+use std::{fmt, net::IpAddr, net::Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 use navigator_model::{
@@ -15,35 +15,47 @@ use crate::row::{SqlType, SqlValue};
 /// Implements the trait for a type whose JSON and stored form is one text.
 macro_rules! text_attribute {
     ($($type:ty => $what:literal),* $(,)?) => {$(
-        impl AttributeValue for $type {
-            const SQL: SqlType = SqlType::Text;
+        impl $crate::attribute::AttributeValue for $type {
+            const SQL: $crate::SqlType = $crate::SqlType::Text;
 
-            fn from_json(value: &Value) -> Result<Self, String> {
+            fn from_json(value: &::serde_json::Value) -> Result<Self, String> {
                 value
                     .as_str()
-                    .and_then(|text| <$type>::from_str(text).ok())
-                    .ok_or_else(|| format!("'{}' is not a valid {}", quoted(value), $what))
+                    .and_then(|text| <$type as ::std::str::FromStr>::from_str(text).ok())
+                    .ok_or_else(|| format!("'{}' is not a valid {}", $crate::attribute::quoted(value), $what))
             }
 
-            fn to_json(&self) -> Value {
-                Value::String(self.to_string())
+            fn to_json(&self) -> ::serde_json::Value {
+                ::serde_json::Value::String(self.to_string())
             }
 
-            fn to_sql(&self) -> SqlValue {
-                SqlValue::Text(self.to_string())
+            fn to_sql(&self) -> $crate::SqlValue {
+                $crate::SqlValue::Text(self.to_string())
             }
 
-            fn from_sql(value: &SqlValue) -> Result<Self, String> {
+            fn from_sql(value: &$crate::SqlValue) -> Result<Self, String> {
                 match value {
-                    SqlValue::Text(text) => {
-                        <$type>::from_str(text).map_err(|error| format!("{text}: {error}"))
+                    $crate::SqlValue::Text(text) => {
+                        <$type as ::std::str::FromStr>::from_str(text).map_err(|error| format!("{text}: {error}"))
                     }
-                    other => unexpected(other),
+                    other => $crate::attribute::unexpected(other),
                 }
             }
         }
     )*};
 }
+
+/// Declares the ids of resources in the resources' own files; a request writes them as UUIDs.
+#[allow(unused_macros, reason = "for resources whose ids no other crate names")]
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        ::navigator_model::ids! { $($(#[$doc])* $name),* }
+        $crate::attribute::text_attribute! { $($name => "UUID"),* }
+    };
+}
+
+#[allow(unused_imports, reason = "for resources whose ids no other crate names")]
+pub(crate) use {ids, text_attribute};
 
 text_attribute! {
     NetworkId => "UUID",
