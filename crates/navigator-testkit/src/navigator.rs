@@ -4,7 +4,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
     time::Duration,
 };
