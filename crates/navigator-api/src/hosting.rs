@@ -27,12 +27,13 @@ use crate::{
 
 type Answer = Result<Json<Value>, Fault>;
 
+/// Clients say `l3-agents`; paths come here normalised.
 pub(crate) fn routes() -> Routes<ApiState> {
     Routes::new()
-        .route("/v2.0/routers/{id}/l3-agents", get(agents_of_router))
-        .route("/v2.0/agents/{id}/l3-routers", get(routers_of_agent))
-        .route("/v2.0/networks/{id}/dhcp-agents", get(agents_of_network))
-        .route("/v2.0/agents/{id}/dhcp-networks", get(networks_of_agent))
+        .route("/v2.0/routers/{id}/l3_agents", get(agents_of_router))
+        .route("/v2.0/agents/{id}/l3_routers", get(routers_of_agent))
+        .route("/v2.0/networks/{id}/dhcp_agents", get(agents_of_network))
+        .route("/v2.0/agents/{id}/dhcp_networks", get(networks_of_agent))
 }
 
 async fn agents_of_router(

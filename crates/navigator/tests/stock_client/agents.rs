@@ -50,3 +50,23 @@ pub(crate) fn rows() -> Vec<Row> {
         refused("extension show green", "No Extension found for green"),
     ]
 }
+
+/// Where a router and a network are.
+pub(crate) fn hosting() -> Vec<Row> {
+    vec![
+        shows("router create router --external-gateway outside", json!({"name": "router"})),
+        quiet("router add subnet router inside"),
+        lists("network agent list --router router", "Agent Type", json!(["L3 agent"]))
+            .keep("l3", "/0/ID"),
+        lists("network agent list --router router --long", "HA State", json!([null])),
+        lists("router list --agent {l3}", "Name", json!(["router"])),
+        lists("network agent list --network inside", "Agent Type", json!(["DHCP agent"]))
+            .keep("dhcp", "/0/ID"),
+        lists("network list --agent {dhcp}", "Name", json!(["inside"])),
+        lists("router list --agent {dhcp}", "Name", json!([])),
+        // Nothing serves addresses outside.
+        lists("network agent list --network outside", "Agent Type", json!([])),
+        refused("network agent list --router green", "No Router found for green"),
+        refused("router list --agent green", "No Agent found for green"),
+    ]
+}

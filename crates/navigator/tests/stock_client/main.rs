@@ -48,4 +48,5 @@ through_both_doors! {
     floating_ips_lead_to_ports: [two_networks(), floating_ips::rows()],
     floating_ips_forward_ports: [two_networks(), floating_ips::forwardings()],
     agents_and_extensions_are_listed: [agents::rows()],
+    agents_say_what_they_serve: [two_networks(), agents::hosting()],
 }
