@@ -143,13 +143,13 @@ fn recreating_brings_every_kind_of_element_as_netlink_would() {
         let mut nft = router();
         let address = |last| Ipv4Addr::new(203, 0, 113, last);
         let source = |last| key(Protocol::Udp, 53).ipv4(address(last));
-        let end = Some(source(63));
+        let to = |last| Some(Element { key_end: Some(source(last)), data: None });
         let elements = [
             forward(Protocol::Dccp, 7, 7),
             forward(Protocol::Sctp, 8, 9),
             change("restricted", key(Protocol::Udp, 53), None, Some(Element::default())),
-            change("allowed", source(1), None, Some(Element::default())),
-            change("allowed", source(32), None, Some(Element { key_end: end, data: None })),
+            change("allowed", source(1), None, to(1)),
+            change("allowed", source(32), None, to(63)),
             change(
                 "floating_to_fixed",
                 Tuple::new().ipv4(address(9)),

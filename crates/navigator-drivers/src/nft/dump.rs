@@ -93,8 +93,8 @@ fn element(attributes: Attributes<'_>) -> Option<(Tuple, Element)> {
         None if attributes.number(kernel::ELEMENT_FLAGS)? & kernel::CATCH_ALL != 0 => Tuple::new(),
         None => return None,
     };
-    // An interval of one value is that value, whether it was written with an end or without.
-    let key_end = tuple(kernel::ELEMENT_KEY_END).filter(|end| *end != key);
+    // In a set of boxes an element always has an end, a box of one value its own.
+    let key_end = tuple(kernel::ELEMENT_KEY_END);
     Some((key, Element { key_end, data: tuple(kernel::ELEMENT_DATA) }))
 }
 
