@@ -173,3 +173,144 @@ fn what_the_kernel_refuses_is_in_error_with_its_reason_and_nothing_else_is() {
     );
     reaches(&world.hosts.client, target).unwrap();
 }
+
+/// Values at the edge of what the API may accept. Each may be refused there, may be applied, or may
+/// be in error; whatever is made afterwards works.
+#[test]
+fn values_at_the_edge_never_keep_others_from_converging() {
+    let site = Site::new();
+    let hosts = Hosts::make(&site);
+    let control = apart::control(&site, &hosts.node);
+    let _server = apart::server(&control);
+    let agent = apart::agent(&hosts.node, &hosts.node.dir().join("agent"));
+    let mut api = apart::api(&control);
+    let tenant = Tenant::make(&mut api);
+    let instance = tenant.instance(&mut api, &site, &hosts.node, "echo");
+    let _echo = EchoServer::start(&instance.host, (instance.ip, PORT).into()).unwrap();
+    let world = &mut World { api, hosts: &hosts, tenant, agent };
+    let forwards = world.tenant.gateway_forwards();
+    let (mut refused, mut slowest) = (0, Duration::ZERO);
+    // A tenant who makes the own network's MTU 68 gets what was asked for: that one stays beside.
+    let side = world.network_with_dhcp();
+    let port =
+        json!({"network_id": side, "binding:host_id": "node", "device_owner": "compute:test"});
+    let port = create(&mut world.api, "ports", "port", port);
+    let mut cases = edges_of_routers(&world.tenant, &instance.port);
+    cases.extend(edges_of_networks(&port));
+    let count = cases.len();
+    for (n, (method, path, body)) in cases.into_iter().enumerate() {
+        let (status, answer) = match method {
+            "POST" => world.api.post(&format!("/v2.0/{path}"), &body).unwrap(),
+            _ => world.api.put(&format!("/v2.0/{path}"), &body).unwrap(),
+        };
+        assert!([200, 201, 400, 409].contains(&status), "{body}: {status} {answer}");
+        refused += usize::from(status >= 400);
+        let port = 2000 + u16::try_from(n).unwrap();
+        let canary = json!({"external_port": port, "internal_port": PORT, "protocol": "tcp",
+            "internal_port_id": instance.port});
+        let start = Instant::now();
+        let forward = world.tenant.forward(&mut world.api, canary);
+        let target = (world.tenant.gateway, port).into();
+        eventually(&format!("a forward after {body}"), || reaches(&world.hosts.client, target));
+        slowest = slowest.max(start.elapsed());
+        let canary = format!("{forwards}/{}", text(&forward, "/id"));
+        wait_active(&mut world.api, &canary);
+        call(&mut world.api, 204, "DELETE", &canary, None);
+    }
+    println!(
+        "T21: {count} values at the edge, {refused} refused by the API: slowest forward after one \
+         {} ms",
+        slowest.as_millis()
+    );
+    let log = world.agent.log();
+    assert!(!log.contains("panicked"), "{log}");
+    restart_writes_nothing(world);
+}
+
+/// Whatever form the kernel gave to the values (it merges intervals), they are known again.
+fn restart_writes_nothing(world: &mut World<'_>) {
+    let starts = |log: &str| log.matches("first in sync").count();
+    // Deletions of the last round may still be under way.
+    std::thread::sleep(Duration::from_millis(300));
+    let before = starts(&world.agent.log());
+    world.agent.kill9();
+    world.agent.launch();
+    eventually("in sync again", || match starts(&world.agent.log()) {
+        now if now > before => Ok(()),
+        now => Err(now.to_string()),
+    });
+    let log = world.agent.log();
+    let line = log.lines().rfind(|line| line.contains("first in sync")).unwrap();
+    assert!(line.ends_with("writes=0"), "{line}");
+}
+
+fn edges_of_routers(tenant: &Tenant, port: &str) -> Vec<(&'static str, String, Value)> {
+    let mut cases = Vec::new();
+    let allowed = [
+        json!(["203.0.113.0/24", "203.0.113.0/25"]),
+        json!(["203.0.113.2/32", "203.0.113.2/32"]),
+        json!(["0.0.0.0/0"]),
+        json!(["0.0.0.0/0", "203.0.113.0/24"]),
+        json!(["203.0.113.0/25", "203.0.113.128/25"]),
+        json!(["203.0.113.2/24"]),
+        json!(["0.0.0.0/99"]),
+        json!(["2001:db8::/32"]),
+        json!(["255.255.255.255/32"]),
+        json!(["::ffff:203.0.113.2/128"]),
+    ];
+    for (n, cidrs) in (1..).zip(allowed) {
+        let body = json!({"external_port": 100 + n, "internal_port": 100 + n, "protocol": "udp",
+            "internal_port_id": port, "allowed_cidrs": cidrs});
+        let body = json!({ "gateway_port_forwarding": body });
+        cases.push(("POST", tenant.gateway_forwards(), body));
+    }
+    for protocol in ["sctp", "dccp", "icmp", "vrrp"] {
+        let body = json!({"external_port": 100, "internal_port": 100, "protocol": protocol,
+            "internal_port_id": port});
+        let body = json!({ "gateway_port_forwarding": body });
+        cases.push(("POST", tenant.gateway_forwards(), body));
+    }
+    let routes = [
+        ("0.0.0.0/0", "10.0.0.77"),
+        ("10.0.0.0/16", "10.0.0.77"),
+        ("203.0.113.0/24", "10.0.0.77"),
+        ("255.255.255.255/32", "10.0.0.77"),
+        ("224.0.0.0/4", "10.0.0.77"),
+        ("127.0.0.0/8", "10.0.0.77"),
+        ("198.51.100.7/24", "10.0.0.77"),
+        ("198.51.100.0/24", "10.0.0.1"),
+        ("198.51.100.0/24", "10.0.0.0"),
+        ("198.51.100.0/24", "192.0.2.1"),
+    ];
+    let router = format!("routers/{}", tenant.router);
+    for (destination, nexthop) in routes {
+        let routes = json!([{"destination": destination, "nexthop": nexthop}]);
+        cases.push(("PUT", router.clone(), json!({"router": {"routes": routes}})));
+    }
+    cases.push(("PUT", router, json!({"router": {"routes": []}})));
+    cases
+}
+
+fn edges_of_networks(port: &Value) -> Vec<(&'static str, String, Value)> {
+    let mut cases = Vec::new();
+    let network = format!("networks/{}", text(port, "/network_id"));
+    for mtu in [67, 68, 1279, 9000, 65_535, 65_536] {
+        cases.push(("PUT", network.clone(), json!({"network": {"mtu": mtu}})));
+    }
+    cases.push(("PUT", network, json!({"network": {"mtu": 1400}})));
+    let subnet = format!("subnets/{}", text(port, "/fixed_ips/0/subnet_id"));
+    for name in ["a\nb", "a,b", "\u{0}", "\u{1F480}"] {
+        cases.push(("PUT", subnet.clone(), json!({"subnet": {"name": name, "enable_dhcp": true}})));
+    }
+    for servers in [json!(["8.8.8.8\noption:router,1.2.3.4"]), json!(["::1", "0.0.0.0"])] {
+        cases.push(("PUT", subnet.clone(), json!({"subnet": {"dns_nameservers": servers}})));
+    }
+    let option = json!([{"opt_name": "bootfile-name", "opt_value": "a\nb"},
+        {"opt_name": "no such option", "opt_value": "1"}]);
+    cases.push((
+        "PUT",
+        format!("ports/{}", text(port, "/id")),
+        json!({"port": {"extra_dhcp_opts": option}}),
+    ));
+    cases
+}
