@@ -15,7 +15,7 @@ use std::{
 };
 
 use navigator_drivers::{
-    monitor::{Foreign, Monitor, NetnsWatch},
+    monitor::{FileWatch, Foreign, Monitor, NetnsWatch, ProcessWatch},
     nft::Nft,
 };
 use navigator_model::Protocol;
@@ -217,4 +217,68 @@ fn created_and_removed_namespaces_are_reported_by_name() {
         let absent = NetnsWatch::watch(Path::new("/run/netns/absent"), |_, _| {});
         assert!(absent.is_err());
     });
+}
+
+#[test]
+fn a_changed_sysctl_is_reported() {
+    alone(|| {
+        let (_monitor, receiver) = watch("here");
+        for (key, value) in [("ipv4.ip_forward", 1), ("ipv6.conf.all.forwarding", 1)] {
+            run(&format!("sysctl -qw net.{key}={value}"));
+            assert!(reported(&receiver, &Foreign::Sysctl).contains(&Foreign::Sysctl));
+        }
+    });
+}
+
+#[test]
+fn files_that_are_written_replaced_or_removed_are_reported_by_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let (sender, receiver) = channel();
+    let watch = FileWatch::start(move |path| drop(sender.send(path.to_owned()))).unwrap();
+    watch.add(directory.path()).unwrap();
+    watch.add(&directory.path().join("missing")).unwrap();
+    let [a, b] = ["a", "b"].map(|name| directory.path().join(name));
+    std::fs::write(&a, "1").unwrap();
+    assert_eq!(receiver.recv_timeout(PATIENCE).unwrap(), a);
+    std::fs::rename(&a, &b).unwrap();
+    let renamed = [(); 2].map(|()| receiver.recv_timeout(PATIENCE).unwrap());
+    assert_eq!(renamed, [a, b.clone()]);
+    std::fs::remove_file(&b).unwrap();
+    assert_eq!(receiver.recv_timeout(PATIENCE).unwrap(), b);
+    // A directory that comes back is another one, and is watched when it is added again.
+    std::fs::remove_dir(directory.path()).unwrap();
+    std::fs::create_dir(directory.path()).unwrap();
+    watch.add(directory.path()).unwrap();
+    std::fs::write(&b, "1").unwrap();
+    assert_eq!(receiver.recv_timeout(PATIENCE).unwrap(), b);
+}
+
+#[test]
+fn the_end_of_a_process_is_reported_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let pid_file = directory.path().join("pid");
+    std::fs::write(&pid_file, "").unwrap();
+    let mut child = std::process::Command::new("tail").arg("-f").arg(&pid_file).spawn().unwrap();
+    std::fs::write(&pid_file, child.id().to_string()).unwrap();
+    let (sender, receiver) = channel();
+    let begin = || {
+        ProcessWatch::watch(&pid_file, {
+            let s = sender.clone();
+            move || s.send(()).unwrap_or_default()
+        })
+    };
+    let watch = loop {
+        // Between fork and exec its command line is ours.
+        if let Some(watch) = begin().unwrap() {
+            break watch;
+        }
+    };
+    assert!(!watch.has_ended());
+    assert!(receiver.recv_timeout(SILENCE).is_err());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    receiver.recv_timeout(PATIENCE).unwrap();
+    assert!(watch.has_ended());
+    assert!(receiver.recv_timeout(SILENCE).is_err());
+    assert!(begin().unwrap().is_none());
 }
