@@ -2,6 +2,9 @@
 //! networks, routers, floating IPs and forwards. Started again it ends what was begun, and nothing
 //! is left of what is deleted.
 
+// A test fails by panicking, its helpers too.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::time::{Duration, Instant};
 
 use navigator_testkit::{

@@ -1,6 +1,9 @@
 //! Objects that the kernel refuses: each says so with the reason, everything else converges as if
 //! they were not there, and they heal by themselves once the cause is gone.
 
+// A test fails by panicking, its helpers too.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},

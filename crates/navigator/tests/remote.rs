@@ -1,6 +1,9 @@
 //! Server and agent as processes on hosts of their own, with the stream between them cut while
 //! things change.
 
+// A test fails by panicking, its helpers too.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpStream},
     time::{Duration, Instant},

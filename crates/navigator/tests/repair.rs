@@ -1,6 +1,9 @@
 //! Somebody changes the kernel behind Navigator's back: all of it is put right at once, and what was
 //! missing is told.
 
+// A test fails by panicking, its helpers too.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::{
     cell::Cell,
     time::{Duration, Instant},

@@ -1,6 +1,9 @@
 //! The main job with real packets: from an empty cloud to a service behind one port of a router's
 //! own address, and every other way in and out, until all of it is deleted again.
 
+// A test fails by panicking, its helpers too.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::{
     collections::BTreeSet,
     io::ErrorKind,
