@@ -18,11 +18,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let mut list = String::from("[\n");
     for (version, name) in &migrations {
-        let file = directory.join(format!("{name}.sql"));
-        writeln!(
-            list,
-            "Migration {{ version: {version}, name: {name:?}, text: include_str!({file:?}) }},"
-        )?;
+        // The text itself: a path would be wrong after the tree has moved.
+        let text = fs::read_to_string(directory.join(format!("{name}.sql")))?;
+        writeln!(list, "Migration {{ version: {version}, name: {name:?}, text: {text:?} }},")?;
     }
     list.push_str("]\n");
     fs::write(Path::new(&env::var("OUT_DIR")?).join("migrations.rs"), list)?;

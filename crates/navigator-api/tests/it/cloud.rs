@@ -164,19 +164,16 @@ impl Cloud {
     }
 
     /// Creates, and answers with the object.
-    #[track_caller]
-    pub(crate) fn create<'a>(
-        &'a self,
-        user: &'a str,
-        collection: &'a str,
-        name: &'a str,
+    pub(crate) async fn create(
+        &self,
+        user: &str,
+        collection: &str,
+        name: &str,
         attributes: Value,
-    ) -> impl Future<Output = Value> + 'a {
-        async move {
-            let path = format!("/v2.0/{collection}");
-            let mut body = self.post(user, &path, &json!({ name: attributes })).await.expect(201);
-            body[name].take()
-        }
+    ) -> Value {
+        let path = format!("/v2.0/{collection}");
+        let mut body = self.post(user, &path, &json!({ name: attributes })).await.expect(201);
+        body[name].take()
     }
 
     /// An external network with a subnet, Alice's network with a subnet, a router between them.

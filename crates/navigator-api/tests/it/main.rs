@@ -1,5 +1,6 @@
 //! The API in process, each test with its own database: in memory, and what depends on the database
 //! also on PostgreSQL.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 /// Makes one test per database of each test body.
 macro_rules! on_both {
