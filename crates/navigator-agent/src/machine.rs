@@ -97,7 +97,7 @@ impl Machine {
 
     fn recompute(&self, state: &mut ScopeState, task: &Task<'_>, was_in_sync: bool) -> Converged {
         let remembered = state.remembered.take();
-        state.in_sync = None;
+        let in_sync = state.in_sync.take();
         let Some(snapshot) = &state.snapshot else { return Converged::default() };
         let revision = snapshot.revision;
         let desired = navigator_render::render(snapshot, &self.config, serve(task.services));
@@ -110,6 +110,8 @@ impl Machine {
                 let outcomes = outcome::unobserved(snapshot, &error);
                 let report = state.report_all(task.scope, revision, outcomes, &|_| true);
                 tracing::error!(scope = %task.scope, %error, "cannot look");
+                // Perhaps it is going away under our eyes: what is then missing is drift.
+                state.in_sync = in_sync;
                 return Converged { refused: 1, report, ..Converged::default() };
             }
         };
