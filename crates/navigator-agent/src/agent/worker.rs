@@ -45,7 +45,12 @@ impl Inner {
         if self.machine.metrics.in_sync() == 0 {
             let elapsed_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
             let scopes = lock(&self.states).len();
-            tracing::info!(elapsed_ms, scopes, writes = self.machine.host.writes(), "first in sync");
+            tracing::info!(
+                elapsed_ms,
+                scopes,
+                writes = self.machine.host.writes(),
+                "first in sync"
+            );
         }
     }
 
