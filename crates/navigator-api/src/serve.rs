@@ -77,7 +77,11 @@ async fn converse(
     // An answer is one write; waiting for more to send only delays it.
     let _ = stream.set_nodelay(true);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        router.clone().oneshot(normalize(request.map(axum::body::Body::new)))
+        let answer = router.clone().oneshot(normalize(request.map(axum::body::Body::new)));
+        // A task of its own: a client that goes away must not stop a request between its commit
+        // and the wake-ups.
+        let task = tokio::spawn(answer);
+        async move { task.await.map_err(io::Error::other).map(|Ok(response)| response) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder

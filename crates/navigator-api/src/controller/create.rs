@@ -1,0 +1,67 @@
+//! `POST`: one object, or many in one transaction.
+
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use navigator_resources::{Caller, Refusal, Rules};
+use serde_json::{Value, json};
+
+use super::{Ids, input, owned, parent, rows};
+use crate::{
+    body::{self, Posted},
+    fault::Fault,
+    present::{View, present},
+    state::{ApiState, now},
+};
+
+pub(crate) async fn create<R: Rules>(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(ids): Path<Ids>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), Fault> {
+    let declaration = R::declaration();
+    if declaration.admin_only && !caller.is_admin {
+        let action = format!("create_{}", declaration.name);
+        return Err(Refusal::PolicyNotAuthorized { action }.into());
+    }
+    let parent = parent(&state, declaration, &ids, &caller).await?;
+    if let Some(row) = &parent {
+        owned(declaration, row, &caller, "create")?;
+    }
+    let owner = parent.as_ref().map(|row| row.text("project_id").to_owned());
+    let (many, items) = match body::posted(declaration, &body)? {
+        Posted::One(item) => (false, vec![item]),
+        Posted::Many(items) => (true, items),
+    };
+    let inputs: Vec<R::Create> = items
+        .into_iter()
+        .map(|item| {
+            let attributes = body::for_create(declaration, item, &caller, owner.as_deref())?;
+            input(&attributes)
+        })
+        .collect::<Result<_, Fault>>()?;
+    let parent_id = ids.parent.as_deref();
+    let (created, moved) = state
+        .store
+        .decide_all(&caller, &state.settings, &now(), inputs.len(), |index, facts, context| {
+            let input = &inputs[index];
+            R::create(input, parent_id, facts, context)
+                .map(|(object, writes)| (object.id(), writes))
+        })
+        .await?;
+    state.wake(moved);
+    let rows = rows::<R>(&state, &created).await?;
+    let view = View::of(&state, &caller);
+    let values: Vec<Value> =
+        rows.iter().map(|row| present::<R>(row, &view, &None)).collect::<Result<_, _>>()?;
+    let answer = if many {
+        json!({ declaration.collection: values })
+    } else {
+        json!({ declaration.name: values.into_iter().next() })
+    };
+    Ok((StatusCode::CREATED, Json(answer)))
+}

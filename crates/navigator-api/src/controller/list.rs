@@ -1,0 +1,102 @@
+//! `GET` of a collection: filtered, sorted, in pages with links to their neighbours.
+
+use axum::{
+    Extension, Json,
+    extract::{OriginalUri, Path, State},
+    http::HeaderMap,
+};
+use navigator_resources::{Caller, Declaration, Refusal, Row, Rules};
+use navigator_store::{Listing, Paging, StoreError};
+use serde_json::{Map, Value, json};
+
+use super::{Answer, Ids, parent, scoped};
+use crate::{
+    listing::{self, Links, Parameters},
+    present::{View, present},
+    state::ApiState,
+    versions::base_url,
+};
+
+pub(crate) async fn list<R: Rules>(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(ids): Path<Ids>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Answer {
+    let declaration = R::declaration();
+    parent(&state, declaration, &ids, &caller).await?;
+    let parameters = Parameters::parse(uri.query())?;
+    let view = View::of(&state, &caller);
+    let momentary = |name: &str| R::momentary_filter(name, &view.now, view.settings);
+    let mut listing = listing::listing(declaration, &parameters, &caller, &momentary)?;
+    listing.conditions.extend(scoped::<R>(&ids));
+    let limit = listing.limit.map(|limit| limit as usize);
+    // One more than asked for tells whether there is another page.
+    listing.limit = listing.limit.map(|limit| limit + 1);
+    let rows = match state.store.list(declaration, &listing).await {
+        // A page beside something unknown is not an empty page that looks like the end.
+        Err(StoreError::UnknownMarker(id)) => return Err(Refusal::not_found::<R>(id).into()),
+        rows => rows?,
+    };
+    let page = Page::of(rows, limit, &listing);
+    let fields = parameters.fields();
+    let items: Vec<Value> =
+        page.rows.iter().map(|row| present::<R>(row, &view, &fields)).collect::<Result<_, _>>()?;
+    let mut answer = Map::new();
+    answer.insert(declaration.collection.to_owned(), Value::Array(items));
+    if limit.is_some() {
+        let link = |row: Option<&Row>, paging| {
+            row.map(|row| {
+                listing::link(&base_url(&headers), uri.path(), uri.query(), row.text("id"), paging)
+            })
+        };
+        let links = Links {
+            next: page.next.and_then(|paging| link(page.rows.last(), paging)),
+            previous: page.previous.and_then(|paging| link(page.rows.first(), paging)),
+        };
+        insert_links(declaration, links, &mut answer);
+    }
+    Ok(Json(Value::Object(answer)))
+}
+
+/// The rows of one page, and in which direction there are more.
+struct Page {
+    rows: Vec<Row>,
+    next: Option<Paging>,
+    previous: Option<Paging>,
+}
+
+impl Page {
+    /// `rows` is one longer than `limit` if there are more.
+    fn of(mut rows: Vec<Row>, limit: Option<usize>, listing: &Listing) -> Self {
+        let more = limit.is_some_and(|limit| rows.len() > limit);
+        if let (Some(limit), true) = (limit, more) {
+            match listing.paging {
+                Paging::After => rows.truncate(limit),
+                Paging::Before => drop(rows.drain(..rows.len() - limit)),
+            }
+        }
+        let marked = listing.marker.is_some();
+        let (next, previous) = match listing.paging {
+            Paging::After => (more, marked),
+            Paging::Before => (marked, more),
+        };
+        Self {
+            rows,
+            next: next.then_some(Paging::After),
+            previous: previous.then_some(Paging::Before),
+        }
+    }
+}
+
+fn insert_links(declaration: &Declaration, links: Links, answer: &mut Map<String, Value>) {
+    let pairs = [("next", links.next), ("previous", links.previous)];
+    let links: Vec<Value> = pairs
+        .into_iter()
+        .filter_map(|(rel, href)| href.map(|href| json!({"rel": rel, "href": href})))
+        .collect();
+    if !links.is_empty() {
+        answer.insert(format!("{}_links", declaration.collection), Value::Array(links));
+    }
+}
