@@ -82,11 +82,6 @@ fn in_sync(navigator: &Navigator<'_>, said_before: usize) -> anyhow::Result<InSy
             println!("   {}", line.split("first in sync").last().unwrap_or_default().trim());
             return Ok(InSync {
                 elapsed_ms: field(line, "elapsed_ms=")?,
-                #[allow(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "a count"
-                )]
                 writes: field(line, "writes=")? as u64,
             });
         }

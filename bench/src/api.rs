@@ -138,7 +138,6 @@ fn measure(
         }
         Ok(times)
     })?;
-    #[allow(clippy::cast_precision_loss, reason = "a rate")]
     let per_second = times.len() as f64 / start.elapsed().as_secs_f64();
     println!(
         "{database:<11} {:<30} {clients:>5} {per_second:>9.0} {:>9.2} {:>9.2}",

@@ -37,6 +37,9 @@ impl Cloud {
         let (node, client) = (site.host("node"), site.host("client"));
         Wire::lay(client.end("eth0"), node.end("ext0"))?;
         client.add_address("eth0", "203.0.113.1/24")?;
+        // The kernel looks at a new pair's carrier at once only if the numbers of its ends differ;
+        // the first devices of two namespaces are both number 2, and drop packets until then.
+        std::thread::sleep(Duration::from_secs(1));
         Ok(Self { client, node, site })
     }
 

@@ -114,7 +114,6 @@ pub(crate) fn run(host: &Namespaces, to: SocketAddr, duration: Duration) -> anyh
         connects_us.append(&mut times);
         errors += failed;
     }
-    #[allow(clippy::cast_precision_loss, reason = "a rate")]
     let per_second = connects_us.len() as f64 / elapsed;
     Ok(Load {
         per_second,

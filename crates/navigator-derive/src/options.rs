@@ -40,7 +40,6 @@ pub(crate) struct Field {
 }
 
 #[derive(Default)]
-#[allow(clippy::struct_excessive_bools, reason = "one per word that may stand in the attribute")]
 pub(crate) struct FieldOptions {
     pub(crate) id: bool,
     pub(crate) create: bool,
