@@ -1,4 +1,4 @@
-//! The agent starts again with 10,000 forwards of 100 routers, and nothing has changed.
+//! The agent starts again with 10,000 forwards of 500 routers, and nothing has changed.
 
 use std::{
     collections::BTreeMap,
@@ -13,8 +13,8 @@ use navigator_testkit::{
 };
 use serde_json::{Value, json};
 
-const ROUTERS: usize = 100;
-const FORWARDS_EACH: u16 = 100;
+const ROUTERS: usize = 500;
+const FORWARDS_EACH: u16 = 20;
 
 /// The figure is two seconds; a debug build on a busy machine gets more.
 const READY_LIMIT: Duration = Duration::from_secs(15);
