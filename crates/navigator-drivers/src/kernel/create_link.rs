@@ -8,7 +8,7 @@ use navigator_state::{Link, LinkKind, Namespace};
 use super::Kernel;
 use crate::{
     DriverError, mark,
-    rtnl::{Device, NewKind, NewLink, Peer},
+    rtnl::{Device, NewKind, NewLink, Peer, tolerate},
 };
 
 impl Kernel {
@@ -97,7 +97,10 @@ impl Kernel {
             Err(DriverError::NoDevice { .. }) => Ok(()),
             Ok(device) if is_replaceable(scope, &device) => {
                 let doing = format!("deleting device {name}");
-                self.rtnl(namespace, doing, |r| r.delete_link(device.index))
+                // A dying namespace may take the device between the look and the deletion.
+                self.rtnl(namespace, doing, |r| {
+                    tolerate(r.delete_link(device.index), &[libc::ENODEV])
+                })
             }
             Ok(_) => {
                 let (namespace, name) = (namespace.clone(), name.to_owned());
