@@ -12,17 +12,18 @@ use serde_json::Value;
 use super::{AttributeValue, quoted, unexpected};
 use crate::row::{SqlType, SqlValue};
 
-/// Implements the trait for a type whose JSON and stored form is one text.
+/// Implements the trait for a type whose JSON and stored form is one text. Requests may be read
+/// otherwise than the database.
 macro_rules! text_attribute {
-    ($($type:ty => $what:literal),* $(,)?) => {$(
+    ($type:ty => $what:literal, read $read:expr) => {
         impl $crate::attribute::AttributeValue for $type {
             const SQL: $crate::SqlType = $crate::SqlType::Text;
 
             fn from_json(value: &::serde_json::Value) -> Result<Self, String> {
-                value
-                    .as_str()
-                    .and_then(|text| <$type as ::std::str::FromStr>::from_str(text).ok())
-                    .ok_or_else(|| format!("'{}' is not a valid {}", $crate::attribute::quoted(value), $what))
+                let read: fn(&str) -> Option<Self> = $read;
+                value.as_str().and_then(read).ok_or_else(|| {
+                    format!("'{}' is not a valid {}", $crate::attribute::quoted(value), $what)
+                })
             }
 
             fn to_json(&self) -> ::serde_json::Value {
@@ -41,6 +42,11 @@ macro_rules! text_attribute {
                     other => $crate::attribute::unexpected(other),
                 }
             }
+        }
+    };
+    ($($type:ty => $what:literal),* $(,)?) => {$(
+        $crate::attribute::text_attribute! {
+            $type => $what, read |text| <$type as ::std::str::FromStr>::from_str(text).ok()
         }
     )*};
 }
@@ -73,32 +79,18 @@ text_attribute! {
     Protocol => "protocol: tcp, udp, sctp or dccp",
 }
 
-/// A prefix in canonical form: host bits are dropped, as Neutron does.
-impl AttributeValue for IpNet {
-    const SQL: SqlType = SqlType::Text;
+// A prefix in canonical form: host bits are dropped, as Neutron does.
+text_attribute! {
+    IpNet => "IP subnet",
+    read |text| text.parse::<IpNet>().ok().filter(|_| text.contains('/')).map(|net| net.trunc())
+}
 
-    fn from_json(value: &Value) -> Result<Self, String> {
-        value
-            .as_str()
-            .filter(|text| text.contains('/'))
-            .and_then(|text| text.parse::<IpNet>().ok())
-            .map(|net| net.trunc())
-            .ok_or_else(|| format!("'{}' is not a valid IP subnet", quoted(value)))
-    }
-
-    fn to_json(&self) -> Value {
-        Value::String(self.to_string())
-    }
-
-    fn to_sql(&self) -> SqlValue {
-        SqlValue::Text(self.to_string())
-    }
-
-    fn from_sql(value: &SqlValue) -> Result<Self, String> {
-        match value {
-            SqlValue::Text(text) => text.parse().map_err(|error| format!("{text}: {error}")),
-            other => unexpected(other),
-        }
+// A bare address is a /32.
+text_attribute! {
+    Ipv4Net => "IPv4 prefix",
+    read |text| {
+        let address = || text.parse::<Ipv4Addr>().map(Ipv4Net::from);
+        text.parse::<Ipv4Net>().or_else(|_| address()).ok().map(|net| net.trunc())
     }
 }
 
@@ -207,30 +199,3 @@ macro_rules! named_text {
 }
 
 named_text!(ProjectId, HostName);
-
-/// An IPv4 prefix; a bare address is a /32.
-impl AttributeValue for Ipv4Net {
-    const SQL: SqlType = SqlType::Text;
-
-    fn from_json(value: &Value) -> Result<Self, String> {
-        let text = value.as_str().unwrap_or_default();
-        let net = text.parse::<Ipv4Net>().or_else(|_| text.parse::<Ipv4Addr>().map(Ipv4Net::from));
-        net.map(|net| net.trunc())
-            .map_err(|_| format!("'{}' is not a valid IPv4 prefix", quoted(value)))
-    }
-
-    fn to_json(&self) -> Value {
-        Value::String(self.to_string())
-    }
-
-    fn to_sql(&self) -> SqlValue {
-        SqlValue::Text(self.to_string())
-    }
-
-    fn from_sql(value: &SqlValue) -> Result<Self, String> {
-        match value {
-            SqlValue::Text(text) => text.parse().map_err(|error| format!("{text}: {error}")),
-            other => unexpected(other),
-        }
-    }
-}
