@@ -30,3 +30,4 @@ mod identity;
 mod lists;
 mod overload;
 mod requests;
+mod server;
