@@ -57,6 +57,12 @@ const EXTENSIONS: &[Extension] = &[
         "2013-03-28T10:00:00-00:00",
     ),
     extension(
+        "external-gateway-multihoming",
+        "Multiple external gateways",
+        "The external gateway is set, added and removed as a list, of one entry here.",
+        "2023-01-18T00:00:00-00:00",
+    ),
+    extension(
         "external-net",
         "Neutron external network",
         "Networks that lead outside.",

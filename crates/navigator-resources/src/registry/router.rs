@@ -5,6 +5,7 @@
 //! routes) is checked here before the device that it needs may go.
 
 mod configurations;
+mod external_gateways;
 mod extra_routes;
 mod gateway;
 mod gateway_info;
@@ -85,9 +86,18 @@ pub struct Router {
 
 /// The gateway's addresses are its port's, whoever changed them last.
 fn present(router: &Router, map: &mut Map<String, Value>) {
-    let Some(info) = &router.external_gateway_info else { return };
-    let info = GatewayInfo { external_fixed_ips: router.gateway_fixed_ips.clone(), ..info.clone() };
-    map.insert("external_gateway_info".to_owned(), AttributeValue::to_json(&info));
+    let gateways: Vec<Value> = router
+        .external_gateway_info
+        .iter()
+        .map(|info| {
+            let external_fixed_ips = router.gateway_fixed_ips.clone();
+            AttributeValue::to_json(&GatewayInfo { external_fixed_ips, ..info.clone() })
+        })
+        .collect();
+    if let Some(info) = gateways.first() {
+        map.insert("external_gateway_info".to_owned(), info.clone());
+    }
+    map.insert("external_gateways".to_owned(), Value::Array(gateways));
 }
 
 impl Router {
@@ -130,6 +140,9 @@ impl Rules for Router {
         &[
             MemberAction { name: "add_router_interface", run: interface::add },
             MemberAction { name: "remove_router_interface", run: interface_removal::remove },
+            MemberAction { name: "update_external_gateways", run: external_gateways::update },
+            MemberAction { name: "add_external_gateways", run: external_gateways::add },
+            MemberAction { name: "remove_external_gateways", run: external_gateways::remove },
             MemberAction { name: "add_extraroutes", run: extra_routes::add },
             MemberAction { name: "remove_extraroutes", run: extra_routes::remove },
         ]

@@ -25,16 +25,18 @@ fn made() -> Vec<Row> {
                     {"subnet_id": "{outside_subnet}", "ip_address": "203.0.113.150"}]}}),
         )
         .keep("r2", "/id"),
+        // The client makes the router first and then asks for its gateway.
         refused(
             "router create r3 --external-gateway inside",
-            "BadRequestException: 400: Client Error for url: http://127.0.0.1:9696/v2.0/routers, \
-             Bad router request: Network {inside} is not an external network.",
+            "Bad router request: Network {inside} is not an external network.",
         ),
+        quiet("router delete r3"),
         refused(
             "router create r3 --external-gateway outside \
              --fixed-ip subnet=outside,ip-address=203.0.113.150",
             "IP address 203.0.113.150 already allocated in subnet {outside_subnet}",
         ),
+        quiet("router delete r3"),
         refused("router create r3 --external-gateway green", "No Network found for green"),
     ]
 }
@@ -153,10 +155,14 @@ fn gateway() -> Vec<Row> {
         shows("router show first", json!({"external_gateway_info": {"enable_snat": true}})),
         quiet("router unset first --external-gateway"),
         shows("router show first", json!({"external_gateway_info": null})),
-        // Several gateways of one router are not offered, and the client knows.
+        shows("router add gateway first outside", json!({"id": "{r1}"})),
+        shows("router show first", json!({"external_gateway_info": {"network_id": "{outside}"}})),
+        refused("router add gateway first outside", "a router has at most one external gateway"),
+        shows("router remove gateway first outside", json!({"id": "{r1}"})),
+        shows("router show first", json!({"external_gateway_info": null})),
         refused(
-            "router add gateway first outside",
-            "The external-gateway-multihoming extension is not enabled at the Neutron side.",
+            "router remove gateway first outside",
+            "the router has no external gateway on network {outside}",
         ),
     ]
 }

@@ -61,7 +61,7 @@ fn outcome(router: &Router, changed: Router, context: &Context<'_>) -> (Value, W
 }
 
 /// The router as the caller may see it.
-fn shown(router: &Router, context: &Context<'_>) -> Map<String, Value> {
+pub(super) fn shown(router: &Router, context: &Context<'_>) -> Map<String, Value> {
     let mut map = router.to_json();
     let project_id = AttributeValue::to_json(&router.standard.project_id);
     map.insert("tenant_id".to_owned(), project_id);
