@@ -2,7 +2,7 @@
 //! by the server itself. Whatever becomes of them, the change stands: a refusal is only logged, and
 //! the next change tries again.
 
-use navigator_bus::{Hub, Wakeup};
+use navigator_bus::Hub;
 use navigator_resources::{Caller, Consequence, Settings};
 use navigator_store::{DecideError, Store, StoreError};
 
@@ -28,9 +28,7 @@ pub(crate) async fn follow(
             })
             .await;
         match decided {
-            Ok(((), moved)) => {
-                hub.publish(moved.into_iter().map(|(scope, revision)| Wakeup { scope, revision }))
-            }
+            Ok(((), moved)) => hub.publish(moved),
             Err(DecideError::Refused(refusal)) => {
                 tracing::warn!(%refusal, "scheduling was refused");
             }

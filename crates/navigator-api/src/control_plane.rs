@@ -44,12 +44,6 @@ fn refused(host: &HostName, scope: &Scope) -> BusError {
     BusError::Refused(format!("{host} does not serve {scope}"))
 }
 
-impl LocalControlPlane {
-    fn publish(&self, moved: Vec<(Scope, Revision)>) {
-        self.hub.publish(moved.into_iter().map(|(scope, revision)| Wakeup { scope, revision }));
-    }
-}
-
 impl ControlPlane for LocalControlPlane {
     fn fetch<'a>(
         &'a self,
@@ -91,7 +85,7 @@ impl ControlPlane for LocalControlPlane {
             let now = now();
             let heard = self.store.heartbeat(&heartbeat, &self.settings, &now);
             let heard = heard.await.map_err(bus_error)?;
-            self.publish(heard.moved);
+            self.hub.publish(heard.moved);
             if heard.news {
                 let consequences = Agent::consequences();
                 let followed = follow(&self.store, &self.hub, &self.settings, consequences);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use navigator_bus::{Hub, Wakeup};
+use navigator_bus::Hub;
 use navigator_model::{Revision, Scope};
 use navigator_resources::Settings;
 use navigator_store::Store;
@@ -23,7 +23,7 @@ pub struct ApiState {
 impl ApiState {
     /// Tells the agents what moved. Only after the commit.
     pub(crate) fn wake(&self, moved: Vec<(Scope, Revision)>) {
-        self.hub.publish(moved.into_iter().map(|(scope, revision)| Wakeup { scope, revision }));
+        self.hub.publish(moved);
     }
 }
 

@@ -11,6 +11,13 @@ pub struct Wakeup {
     pub revision: Revision,
 }
 
+/// As a commit answers with.
+impl From<(Scope, Revision)> for Wakeup {
+    fn from((scope, revision): (Scope, Revision)) -> Self {
+        Self { scope, revision }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
     /// No server answered; try again later.

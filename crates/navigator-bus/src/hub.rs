@@ -22,10 +22,10 @@ impl Default for Hub {
 
 impl Hub {
     /// Call after the commit, never inside the transaction.
-    pub fn publish(&self, wakeups: impl IntoIterator<Item = Wakeup>) {
+    pub fn publish(&self, wakeups: impl IntoIterator<Item: Into<Wakeup>>) {
         for wakeup in wakeups {
             // No subscriber is fine: whoever comes later compares revisions.
-            let _ = self.sender.send(wakeup);
+            let _ = self.sender.send(wakeup.into());
         }
     }
 
