@@ -32,6 +32,8 @@ pub enum LabError {
     NoSuchHost { name: String, known: String },
     #[error("the lab makes network namespaces and must be run as root")]
     NotRoot,
+    #[error("hosts cannot be made in a chroot: they would write to the machine's own files")]
+    Chroot,
     #[error("{0}")]
     Mismatch(String),
 }

@@ -3,8 +3,9 @@
 //! that runs in the host and takes its devices away, so nothing is left behind, whatever happened.
 
 use std::{
-    fs,
+    fs::{self, File},
     ops::Deref,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -13,7 +14,7 @@ use std::{
 
 use nix::{
     mount::{MsFlags, mount},
-    sched::{CloneFlags, unshare},
+    sched::{CloneFlags, setns, unshare},
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
@@ -171,6 +172,7 @@ fn start_first_process(dir: &Path, lifetime: Lifetime) -> Result<Child, LabError
         | CloneFlags::CLONE_NEWPID;
     unshare(flags).map_err(LabError::errno("make namespaces (are you root?)"))?;
     mount_private_directories(dir)?;
+    refuse_chroot()?;
     // A first process has to reap orphans. Ignoring SIGCHLD lets the kernel do it.
     let mut command = Command::new("env");
     command.args(["--ignore-signal=CHLD", "--"]);
@@ -182,6 +184,20 @@ fn start_first_process(dir: &Path, lifetime: Lifetime) -> Result<Child, LabError
     // Out of the terminal's process group: Ctrl-C is for the command, not for its hosts.
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     spawn(command.stdout(Stdio::null()).stderr(Stdio::null()))
+}
+
+/// Whoever enters a mount namespace lands at its root, and in a chroot that is not ours: what a host
+/// covers would lie uncovered before those who enter it, and they would write to the machine's own
+/// files. Enters the calling thread's own mount namespace to see.
+fn refuse_chroot() -> Result<(), LabError> {
+    let run = || {
+        let run = fs::metadata("/run").map_err(LabError::io("look at /run"))?;
+        Ok::<_, LabError>((run.dev(), run.ino()))
+    };
+    let covered = run()?;
+    let mounts = File::open("/proc/thread-self/ns/mnt").map_err(LabError::io("open mounts"))?;
+    setns(mounts, CloneFlags::CLONE_NEWNS).map_err(LabError::errno("enter own mounts"))?;
+    if run()? == covered { Ok(()) } else { Err(LabError::Chroot) }
 }
 
 /// A `/run` of the host's own (and with it `/run/netns`), a `/sys` that shows its own devices, and a

@@ -51,12 +51,46 @@ fn a_host_sees_only_its_own_devices_processes_and_namespaces() {
     assert!(first.starts_with("cat"), "{first}");
 }
 
+/// Looks before it writes: the test itself must not be what harms the machine.
 #[test]
 fn the_resolver_configuration_of_the_machine_is_not_the_hosts() {
-    let before = std::fs::read("/etc/resolv.conf").unwrap_or_default();
+    let inode = |text: String| text.trim().to_owned();
+    let machines = Command::new("stat").args(["-c", "%d:%i", "/etc/resolv.conf"]).output();
+    let machines = inode(String::from_utf8(machines.expect("stat").stdout).expect("text"));
     let pair = pair();
+    let hosts = pair.left.run(&["stat", "-c", "%d:%i", "/etc/resolv.conf"]).expect("stat");
+    assert_ne!(inode(hosts), machines);
+    let before = std::fs::read("/etc/resolv.conf").unwrap_or_default();
     pair.left.run(&["cp", "/proc/version", "/etc/resolv.conf"]).expect("write");
     assert_eq!(std::fs::read("/etc/resolv.conf").unwrap_or_default(), before);
+}
+
+const IN_CHROOT: &str = "NAVIGATOR_TEST_IN_CHROOT";
+
+/// Runs itself again inside a chroot, which shows the machine's files under another root.
+#[test]
+fn a_host_is_refused_in_a_chroot() {
+    if let Some(dir) = std::env::var_os(IN_CHROOT) {
+        let dir = Path::new(&dir).join("host");
+        let refused = Host::start("chrooted", &dir, Lifetime::WithCaller);
+        assert_eq!(
+            refused.expect_err("a chroot").to_string(),
+            "hosts cannot be made in a chroot: they would write to the machine's own files"
+        );
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let script = "mount --rbind / \"$0\" && mount --make-rslave \"$0\" \\
+                  && exec chroot \"$0\" \"$1\" --exact a_host_is_refused_in_a_chroot";
+    let again = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script])
+        .arg(dir.path())
+        .arg(std::env::current_exe().expect("this program"))
+        .env(IN_CHROOT, dir.path())
+        .output()
+        .expect("unshare (root needed)");
+    let said = String::from_utf8_lossy(&again.stdout);
+    assert!(again.status.success() && said.contains("1 passed"), "{said}{again:?}");
 }
 
 #[test]
