@@ -23,23 +23,20 @@ struct Mount(Router<ApiState>);
 impl Visitor for Mount {
     fn visit<R: Rules>(&mut self) {
         let declaration = R::declaration();
-        let collection = match &declaration.parent {
-            None => format!("/v2.0/{}", declaration.collection),
-            Some(parent) => {
-                let parent = (parent.declaration)();
-                format!("/v2.0/{}/{{parent}}/{}", parent.collection, declaration.collection)
-            }
-        };
+        let collection = declaration.url("{parent}");
         let member = format!("{collection}/{{id}}");
-        let mut router = std::mem::take(&mut self.0);
-        router = router
-            .route(&collection, get(controller::list::<R>).post(controller::create::<R>))
-            .route(
-                &member,
-                get(controller::show::<R>)
-                    .put(controller::update::<R>)
-                    .delete(controller::delete::<R>),
-            );
+        let mut many = get(controller::list::<R>);
+        let mut one = get(controller::show::<R>);
+        if declaration.verbs.create {
+            many = many.post(controller::create::<R>);
+        }
+        if declaration.verbs.update {
+            one = one.put(controller::update::<R>);
+        }
+        if declaration.verbs.delete {
+            one = one.delete(controller::delete::<R>);
+        }
+        let mut router = std::mem::take(&mut self.0).route(&collection, many).route(&member, one);
         for action in R::actions() {
             let run = move |state, caller, ids, headers, body| {
                 controller::act::<R>(action, state, caller, ids, headers, body)

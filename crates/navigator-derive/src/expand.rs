@@ -272,6 +272,14 @@ fn resource(declared: &Declared) -> TokenStream {
     let (visible_to_all, visible_to_project) =
         (&options.visible_to_all, &options.visible_to_project);
     let (column, admin_only) = (&options.parent_column, options.admin_only);
+    let path = options.path.as_ref().unwrap_or(collection);
+    let (create_verb, update_verb, delete_verb) =
+        (!options.without_create, !options.without_update, !options.without_delete);
+    let tags = options.tags;
+    let rbac = match &options.rbac {
+        Some(object_type) => quote!(::core::option::Option::Some(#object_type)),
+        None => quote!(::core::option::Option::None),
+    };
     let parent = match &options.parent {
         Some(parent) => quote!(::core::option::Option::Some(::navigator_resources::Parent {
             column: #column,
@@ -301,6 +309,14 @@ fn resource(declared: &Declared) -> TokenStream {
                 static DECLARATION: ::navigator_resources::Declaration = ::navigator_resources::Declaration {
                     name: #name,
                     collection: #collection,
+                    path: #path,
+                    verbs: ::navigator_resources::declaration::Verbs {
+                        create: #create_verb,
+                        update: #update_verb,
+                        delete: #delete_verb,
+                    },
+                    tags: #tags,
+                    rbac: #rbac,
                     class: #class,
                     table: #table,
                     parent: #parent,

@@ -30,6 +30,12 @@ pub(crate) struct ResourceOptions {
     pub(crate) visible_to_project: String,
     pub(crate) admin_only: bool,
     pub(crate) present: Option<Path>,
+    pub(crate) path: Option<String>,
+    pub(crate) without_create: bool,
+    pub(crate) without_update: bool,
+    pub(crate) without_delete: bool,
+    pub(crate) tags: bool,
+    pub(crate) rbac: Option<String>,
 }
 
 pub(crate) struct Field {
@@ -126,7 +132,21 @@ impl ResourceOptions {
             "visible_to_project" => self.visible_to_project = text(meta)?,
             "admin_only" => self.admin_only = true,
             "present" => self.present = Some(meta.value()?.parse()?),
+            "path" => self.path = Some(text(meta)?),
+            "without" => return meta.parse_nested_meta(|inner| self.read_without(&inner)),
+            "tags" => self.tags = true,
+            "rbac" => self.rbac = Some(text(meta)?),
             _ => return Err(meta.error("unknown option of a resource")),
+        }
+        Ok(())
+    }
+
+    fn read_without(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        match meta.path.require_ident()?.to_string().as_str() {
+            "create" => self.without_create = true,
+            "update" => self.without_update = true,
+            "delete" => self.without_delete = true,
+            _ => return Err(meta.error("create, update or delete")),
         }
         Ok(())
     }

@@ -9,8 +9,17 @@ use crate::row::SqlType;
 pub struct Declaration {
     /// Body key of one: `network`.
     pub name: &'static str,
-    /// Body key of many and URL part: `networks`.
+    /// Body key of many: `networks`.
     pub collection: &'static str,
+    /// URL below `/v2.0`, or below its parent's: `qos/policies`. Words are joined by `_` here;
+    /// clients may say `-`.
+    pub path: &'static str,
+    /// Which changes there are; reading there always is.
+    pub verbs: Verbs,
+    /// Clients may put tags on one.
+    pub tags: bool,
+    /// The `object_type` of RBAC policies that share one with other projects.
+    pub rbac: Option<&'static str>,
     /// As in Neutron's error types: `Network` of `NetworkNotFound`.
     pub class: &'static str,
     pub table: &'static str,
@@ -27,6 +36,14 @@ pub struct Declaration {
     pub visible_to_project: &'static str,
     /// Nobody else may see or change one, and no project owns one.
     pub admin_only: bool,
+}
+
+/// The verbs of a resource that change something; others answer 405.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verbs {
+    pub create: bool,
+    pub update: bool,
+    pub delete: bool,
 }
 
 pub struct Parent {
@@ -87,6 +104,15 @@ impl std::fmt::Debug for Declaration {
 }
 
 impl Declaration {
+    /// Where the collection is mounted: `/v2.0/routers/{parent}/gateway_port_forwardings`. Put
+    /// `parent` where a child has its parent's id.
+    pub fn url(&self, parent: &str) -> String {
+        match &self.parent {
+            None => format!("/v2.0/{}", self.path),
+            Some(of) => format!("{}/{parent}/{}", (of.declaration)().url(parent), self.path),
+        }
+    }
+
     /// Own attributes, then the standard ones.
     pub fn all(&self) -> impl Iterator<Item = &'static Attribute> {
         self.attributes.iter().chain(self.standard)

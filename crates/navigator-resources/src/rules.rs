@@ -4,6 +4,7 @@
 use crate::{
     context::{Context, Settings},
     facts::{Facts, Stop},
+    refusal::Refusal,
     resource::Resource,
     writes::Writes,
 };
@@ -32,26 +33,34 @@ pub struct Cutoff {
     pub at_least: String,
 }
 
+/// What clients cannot do needs no rule: `#[resource(without(update))]` mounts no PUT, so that the
+/// default, which refuses, is not reached.
 pub trait Rules: Resource {
     /// `parent` is the id in the URL of a child resource; the parent's existence and visibility
     /// have been checked, nothing else of it.
     fn create(
-        input: &Self::Create,
-        parent: Option<&str>,
-        facts: &Facts,
-        context: &Context<'_>,
-    ) -> Result<(Self, Writes), Stop>;
+        _input: &Self::Create,
+        _parent: Option<&str>,
+        _facts: &Facts,
+        _context: &Context<'_>,
+    ) -> Result<(Self, Writes), Stop> {
+        Err(Refusal::HTTPNotFound {}.into())
+    }
 
     /// `current` is locked. An update that changes nothing answers with no writes.
     fn update(
-        current: &Self,
-        update: &Self::Update,
-        facts: &Facts,
-        context: &Context<'_>,
-    ) -> Result<(Self, Writes), Stop>;
+        _current: &Self,
+        _update: &Self::Update,
+        _facts: &Facts,
+        _context: &Context<'_>,
+    ) -> Result<(Self, Writes), Stop> {
+        Err(Refusal::HTTPNotFound {}.into())
+    }
 
     /// `current` is locked.
-    fn delete(current: &Self, facts: &Facts, context: &Context<'_>) -> Result<Writes, Stop>;
+    fn delete(_current: &Self, _facts: &Facts, _context: &Context<'_>) -> Result<Writes, Stop> {
+        Err(Refusal::HTTPNotFound {}.into())
+    }
 
     /// Attributes that depend on the moment they are looked at (`now` as in [`Context`]), which
     /// nothing stores.

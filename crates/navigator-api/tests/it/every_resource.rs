@@ -34,7 +34,8 @@ fn declarations() -> Vec<&'static Declaration> {
 
 /// Whether a POST makes one at all.
 fn is_created(declaration: &Declaration) -> bool {
-    declaration.attributes.iter().any(|a| !matches!(a.on_create, OnCreate::Refused))
+    declaration.verbs.create
+        && declaration.attributes.iter().any(|a| !matches!(a.on_create, OnCreate::Refused))
 }
 
 struct Surface {
@@ -61,18 +62,15 @@ impl Surface {
     }
 
     fn path(&self, declaration: &Declaration) -> String {
-        match &declaration.parent {
-            None => format!("/v2.0/{}", declaration.collection),
-            Some(parent) => {
-                let parent = (parent.declaration)();
-                let id = match parent.name {
-                    "router" => text(&self.site.router["id"]),
-                    "floatingip" => text(&self.floating_ip["id"]),
-                    other => panic!("no {other} in the fixture: add one"),
-                };
-                format!("/v2.0/{}/{id}/{}", parent.collection, declaration.collection)
-            }
-        }
+        let parent = match &declaration.parent {
+            None => "",
+            Some(parent) => match (parent.declaration)().name {
+                "router" => text(&self.site.router["id"]),
+                "floatingip" => text(&self.floating_ip["id"]),
+                other => panic!("no {other} in the fixture: add one"),
+            },
+        };
+        declaration.url(parent)
     }
 }
 
@@ -107,11 +105,15 @@ async fn an_unknown_id_is_404_with_the_class_in_the_type(on: Backend) {
                 ("PUT", json!({ declaration.name: {} }).to_string()),
                 ("DELETE", String::new()),
             ] {
-                let answer = surface
-                    .cloud
-                    .raw("alice", method, &format!("{path}/{id}"), body.into_bytes())
-                    .await;
-                answer.refused(404, &format!("{}NotFound", declaration.class));
+                let path = format!("{path}/{id}");
+                let answer = surface.cloud.raw("alice", method, &path, body.into_bytes()).await;
+                match method {
+                    "PUT" if !declaration.verbs.update => assert_eq!(answer.status, 405, "{path}"),
+                    "DELETE" if !declaration.verbs.delete => {
+                        assert_eq!(answer.status, 405, "{path}");
+                    }
+                    _ => answer.refused(404, &format!("{}NotFound", declaration.class)),
+                }
             }
         }
     }
