@@ -10,7 +10,7 @@ use crate::state::now;
 
 /// The server itself, when it places routers and networks.
 fn scheduler() -> Caller {
-    Caller { project_id: "".into(), user_id: "scheduler".to_owned(), is_admin: true }
+    Caller::administrator("", "scheduler")
 }
 
 /// Decides all of them, also when the database failed one; answers with the first failure.

@@ -68,11 +68,10 @@ impl Identity {
                 .filter(|(user, hash)| !user.is_empty() && hash.starts_with("$2"))
                 .ok_or_else(|| HtpasswdError::Line { path: name.clone(), line: index + 1 })?;
             let project = projects.get(user).cloned().unwrap_or_else(|| project_of(user));
-            let caller = Caller {
-                project_id: ProjectId(project),
-                user_id: user.to_owned(),
-                is_admin: admins.iter().any(|admin| admin == user),
-            };
+            let is_admin = admins.iter().any(|admin| admin == user);
+            let role = if is_admin { "admin" } else { "member" };
+            let caller =
+                Caller { is_admin, ..Caller::new(ProjectId(project), user).with_roles([role]) };
             users.insert(user.to_owned(), User { bcrypt_hash: hash.to_owned(), caller });
         }
         Ok(Self::Basic(Basic { users, verified: Mutex::default() }))
@@ -84,11 +83,7 @@ impl Identity {
         headers: &HeaderMap,
     ) -> Result<Caller, Fault> {
         match self.as_ref() {
-            Self::None => Ok(Caller {
-                project_id: LOCAL_PROJECT.into(),
-                user_id: "local".to_owned(),
-                is_admin: true,
-            }),
+            Self::None => Ok(Caller::administrator(LOCAL_PROJECT, "local")),
             Self::Basic(basic) => {
                 let (user, password) = credentials(headers).ok_or(Fault::Unauthorized)?;
                 let digest: [u8; 32] = Sha256::digest(password.as_bytes()).into();

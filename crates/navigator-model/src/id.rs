@@ -51,7 +51,7 @@ ids! {
 }
 
 /// A Keystone project. Keystone's ids are not always UUIDs, so the text is kept as it came.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ProjectId(pub String);
 

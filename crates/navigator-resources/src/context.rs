@@ -1,23 +1,63 @@
 //! What a decision may know besides facts: who asks, when, and the server's settings. Clock and
 //! randomness are passed in.
 
-use std::ops::RangeInclusive;
+use std::{collections::BTreeSet, ops::RangeInclusive};
 
 use navigator_model::{L4PortRange, MacAddress, ProjectId};
 use uuid::Uuid;
 
-/// Who asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Who asks, as identity found out. What they may do is decided by the policy's rules; only the
+/// outcomes of two of them are kept here, for decisions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
-    pub project_id: ProjectId,
     pub user_id: String,
+    /// Empty without a project: such a caller owns nothing.
+    pub project_id: ProjectId,
+    /// As identity expanded them: an administrator's include `reader`.
+    pub roles: BTreeSet<String>,
+    /// Of the service that passed the request on for the user.
+    pub service_roles: BTreeSet<String>,
+    pub user_domain_id: String,
+    pub project_domain_id: String,
+    /// Of a caller that asked for a domain and not for a project.
+    pub domain_id: Option<String>,
+    /// `all`, of a caller that asked for the whole system.
+    pub system_scope: Option<String>,
+    /// Whether the rule `context_is_admin` holds.
     pub is_admin: bool,
+    /// Whether the rule `service_api` holds: another service of the cloud, such as Nova.
+    pub is_service: bool,
 }
 
+/// Each role implies those after it, as in Keystone.
+const LADDER: &[&str] = &["admin", "manager", "member", "reader"];
+
 impl Caller {
+    /// A user in a project, with no role yet.
+    pub fn new(project_id: impl Into<ProjectId>, user_id: impl Into<String>) -> Self {
+        Self { project_id: project_id.into(), user_id: user_id.into(), ..Self::default() }
+    }
+
+    /// With these roles and those that they imply, for identity that does not expand them itself.
+    #[must_use]
+    pub fn with_roles(mut self, roles: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        for role in roles.into_iter().map(Into::into) {
+            if let Some(step) = LADDER.iter().position(|known| role.eq_ignore_ascii_case(known)) {
+                self.roles.extend(LADDER[step..].iter().map(|implied| (*implied).to_owned()));
+            }
+            self.roles.insert(role);
+        }
+        self
+    }
+
+    /// The server itself and tests of rules: may do everything.
+    pub fn administrator(project_id: impl Into<ProjectId>, user_id: impl Into<String>) -> Self {
+        Self { is_admin: true, ..Self::new(project_id, user_id).with_roles(["admin"]) }
+    }
+
     /// Whether the caller's project owns it, or the caller is an administrator.
     pub fn owns(&self, project_id: &ProjectId) -> bool {
-        self.is_admin || self.project_id == *project_id
+        self.is_admin || (!project_id.0.is_empty() && self.project_id == *project_id)
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 pub(crate) use session::Session;
 pub(crate) use site::{Site, TENANT, network, subnet};
 
-use navigator_model::{AgentId, ObjectKey, ProjectId, Scope};
+use navigator_model::{AgentId, ObjectKey, Scope};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -29,11 +29,11 @@ pub(crate) const NOW: &str = "2026-01-02T03:04:05Z";
 
 /// The administrator, and members of two projects.
 pub(crate) fn admin() -> Caller {
-    Caller { project_id: ProjectId::from("admin"), user_id: "root".to_owned(), is_admin: true }
+    Caller::administrator("admin", "root")
 }
 
 pub(crate) fn member(project: &str) -> Caller {
-    Caller { project_id: ProjectId::from(project), user_id: "user".to_owned(), is_admin: false }
+    Caller::new(project, "user").with_roles(["member"])
 }
 
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! Rows for tests: any resource's, with only the values that the test is about.
 
-use navigator_model::{ObjectKey, ProjectId, Revision, Scope};
+use navigator_model::{ObjectKey, Revision, Scope};
 use navigator_resources::{
     Caller, Declaration, Refusal, Resource, Row, Settings, SqlType, SqlValue, Write, Writes,
 };
@@ -9,7 +9,7 @@ use navigator_store::{DecideError, Store};
 pub(crate) const NOW: &str = "2026-01-02T03:04:05Z";
 
 pub(crate) fn caller() -> Caller {
-    Caller { project_id: ProjectId::from("p1"), user_id: "u1".to_owned(), is_admin: true }
+    Caller::administrator("p1", "u1")
 }
 
 pub(crate) fn refusal() -> Refusal {
