@@ -9,10 +9,11 @@ use axum::{
     routing::{get, put},
 };
 use navigator_resources::{Rules, Visitor, visit_all};
+use tower::util::MapRequest;
 
 use crate::{
-    agent_endpoints, body::BODY_LIMIT, controller, extensions, fault::Fault, hosting, request_id,
-    state::ApiState, versions,
+    agent_endpoints, body::BODY_LIMIT, controller, extensions, fault::Fault, hosting,
+    normalize::normalize, reference, request_id, state::ApiState, versions,
 };
 
 /// Longer request targets are refused, in bytes.
@@ -89,8 +90,10 @@ pub fn router(state: ApiState) -> Router {
         .route("/v2.0/extensions/{alias}", get(extensions::show))
         .merge(hosting::routes())
         .layer(middleware::from_fn_with_state(state.clone(), identify));
-    Router::new()
+    let routes = Router::new()
         .route("/", get(versions::versions))
+        // The suffix `.json` is taken off every path.
+        .route("/openapi", get(reference::serve))
         .merge(neutron)
         .merge(agent_endpoints::routes(&state))
         .fallback(unknown)
@@ -98,5 +101,7 @@ pub fn router(state: ApiState) -> Router {
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(bounded))
         .layer(middleware::from_fn(request_id::request_id))
-        .with_state(state)
+        .with_state(state);
+    // Routes are found by the path, so that it is brought into its one form before.
+    Router::new().fallback_service(MapRequest::new(routes, normalize))
 }

@@ -18,8 +18,6 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use crate::normalize::normalize;
-
 /// A client has this long to send its request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -77,7 +75,7 @@ async fn converse(
     // An answer is one write; waiting for more to send only delays it.
     let _ = stream.set_nodelay(true);
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let answer = router.clone().oneshot(normalize(request.map(axum::body::Body::new)));
+        let answer = router.clone().oneshot(request.map(axum::body::Body::new));
         // A task of its own: a client that goes away must not stop a request between its commit
         // and the wake-ups.
         let task = tokio::spawn(answer);

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::Ident;
 
-use crate::options::{Declared, Field};
+use crate::options::{Declared, Field, prose};
 
 pub(crate) fn expand(declared: &Declared) -> TokenStream {
     let inputs = [body(declared, Kind::Create), body(declared, Kind::Update)];
@@ -229,6 +229,7 @@ fn attribute(field: &Field) -> TokenStream {
     let (update, filter, sort, internal) =
         (options.update, options.filter, options.sort, options.internal);
     let visible = !options.hidden && !options.internal;
+    let docs = prose(&field.docs);
     let (create, put, get) = (options.admin_create, options.admin_update, options.admin_get);
     quote! {
         ::navigator_resources::Attribute {
@@ -247,6 +248,9 @@ fn attribute(field: &Field) -> TokenStream {
                 <#input as ::navigator_resources::AttributeValue>::from_json(value).map(|_| ())
             },
             filter_value: <#ty as ::navigator_resources::AttributeValue>::from_filter,
+            docs: #docs,
+            schema: <#ty as ::navigator_resources::AttributeValue>::schema,
+            input_schema: <#input as ::navigator_resources::AttributeValue>::schema,
         }
     }
 }
@@ -273,6 +277,7 @@ fn resource(declared: &Declared) -> TokenStream {
         (&options.visible_to_all, &options.visible_to_project);
     let (column, admin_only) = (&options.parent_column, options.admin_only);
     let path = options.path.as_ref().unwrap_or(collection);
+    let docs = prose(&declared.docs);
     let (create_verb, update_verb, delete_verb) =
         (!options.without_create, !options.without_update, !options.without_delete);
     let tags = options.tags;
@@ -317,6 +322,7 @@ fn resource(declared: &Declared) -> TokenStream {
                     },
                     tags: #tags,
                     rbac: #rbac,
+                    docs: #docs,
                     class: #class,
                     table: #table,
                     parent: #parent,

@@ -9,6 +9,7 @@ use syn::{
 /// The whole struct, parsed.
 pub(crate) struct Declared {
     pub(crate) ident: Ident,
+    pub(crate) docs: Vec<syn::Attribute>,
     pub(crate) resource: ResourceOptions,
     pub(crate) fields: Vec<Field>,
     /// The field that holds the standard attributes.
@@ -89,8 +90,13 @@ impl Declared {
         let Fields::Named(named) = &data.fields else {
             return Err(syn::Error::new(input.span(), "a resource has named fields"));
         };
-        let mut declared =
-            Self { ident: input.ident.clone(), resource, fields: Vec::new(), standard: None };
+        let mut declared = Self {
+            ident: input.ident.clone(),
+            docs: docs(&input.attrs),
+            resource,
+            fields: Vec::new(),
+            standard: None,
+        };
         for field in &named.named {
             declared.push(field)?;
         }
@@ -107,10 +113,26 @@ impl Declared {
             self.standard = Some((ident, field.ty.clone()));
             return Ok(());
         }
-        let docs = field.attrs.iter().filter(|a| a.path().is_ident("doc")).cloned().collect();
+        let docs = docs(&field.attrs);
         self.fields.push(Field { ident, ty: field.ty.clone(), docs, options });
         Ok(())
     }
+}
+
+fn docs(attributes: &[syn::Attribute]) -> Vec<syn::Attribute> {
+    attributes.iter().filter(|a| a.path().is_ident("doc")).cloned().collect()
+}
+
+/// Doc comments as one text; a line break in the source is a space.
+pub(crate) fn prose(docs: &[syn::Attribute]) -> String {
+    let line = |attribute: &syn::Attribute| match &attribute.meta {
+        syn::Meta::NameValue(syn::MetaNameValue {
+            value: Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }),
+            ..
+        }) => Some(text.value().trim().to_owned()),
+        _ => None,
+    };
+    docs.iter().filter_map(line).collect::<Vec<_>>().join(" ")
 }
 
 fn text(meta: &ParseNestedMeta<'_>) -> Result<String> {

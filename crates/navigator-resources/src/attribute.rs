@@ -11,7 +11,7 @@ pub(crate) use text::{ids, text_attribute};
 pub use json::{Dict, JsonValue};
 pub use text::Text;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::row::{SqlType, SqlValue};
 
@@ -25,6 +25,15 @@ pub trait AttributeValue: Sized {
     /// The stored form of a filter's text.
     fn from_filter(text: &str) -> Option<SqlValue> {
         Self::from_json(&Value::from(text)).ok().map(|value| value.to_sql())
+    }
+    /// JSON schema of its form in answers, as far as it can be said in one; requests may say it in
+    /// more ways. The default knows numbers and truth values.
+    fn schema() -> Value {
+        match Self::SQL {
+            SqlType::Bool => json!({"type": "boolean"}),
+            SqlType::Int => json!({"type": "integer"}),
+            SqlType::Text => json!({}),
+        }
     }
 }
 
@@ -74,5 +83,14 @@ impl<T: AttributeValue> AttributeValue for Option<T> {
     fn from_filter(text: &str) -> Option<SqlValue> {
         // An empty filter value asks for objects where the attribute is empty.
         if text.is_empty() { Some(SqlValue::Null) } else { T::from_filter(text) }
+    }
+
+    fn schema() -> Value {
+        let schema = T::schema();
+        // Without a type it allows null already.
+        if schema.get("type").is_none() {
+            return schema;
+        }
+        json!({"anyOf": [schema, {"type": "null"}]})
     }
 }

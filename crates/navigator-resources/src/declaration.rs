@@ -7,6 +7,8 @@ use crate::row::SqlType;
 
 /// One API resource.
 pub struct Declaration {
+    /// What one is, for the reference.
+    pub docs: &'static str,
     /// Body key of one: `network`.
     pub name: &'static str,
     /// Body key of many: `networks`.
@@ -87,6 +89,11 @@ pub struct Attribute {
     pub check: fn(&Value) -> Result<(), String>,
     /// Turns a filter's text into the stored form; `None` if no stored value can equal it.
     pub filter_value: fn(&str) -> Option<crate::SqlValue>,
+    /// What it means, for the reference.
+    pub docs: &'static str,
+    /// JSON schema of what answers show, and of what requests say.
+    pub schema: fn() -> Value,
+    pub input_schema: fn() -> Value,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]

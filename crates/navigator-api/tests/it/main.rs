@@ -28,6 +28,7 @@ mod gateway_port_forwarding;
 mod hosting;
 mod identity;
 mod lists;
+mod openapi;
 mod overload;
 mod requests;
 mod server;

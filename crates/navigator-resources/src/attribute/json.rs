@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 use navigator_model::{HostName, MacAddress, NetworkId, PortId, SubnetId};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{AttributeValue, quoted, unexpected};
 use crate::row::{SqlType, SqlValue};
@@ -50,6 +50,10 @@ impl<T: JsonValue> AttributeValue for Vec<T> {
             other => return unexpected(other),
         };
         items.iter().map(T::check).collect()
+    }
+
+    fn schema() -> Value {
+        json!({"type": "array"})
     }
 }
 
@@ -102,6 +106,10 @@ impl AttributeValue for Dict {
             other => unexpected(other),
         }
     }
+
+    fn schema() -> Value {
+        json!({"type": "object"})
+    }
 }
 
 /// An attribute that is one of a few words: `word_attribute! { /// Doc. pub enum Name { Variant => "word" } }`.
@@ -143,6 +151,11 @@ macro_rules! word_attribute {
 
             fn to_json(&self) -> ::serde_json::Value {
                 ::serde_json::Value::from(self.word())
+            }
+
+            fn schema() -> ::serde_json::Value {
+                let words: Vec<&str> = Self::ALL.iter().map(|known| known.word()).collect();
+                ::serde_json::json!({"type": "string", "enum": words})
             }
 
             fn to_sql(&self) -> $crate::SqlValue {

@@ -7,7 +7,7 @@ use navigator_model::{
     AgentId, FloatingIpId, GatewayPortForwardingId, HostName, L4PortRange, MacAddress, NetworkId,
     PortForwardingId, PortId, ProjectId, Protocol, RouterId, SubnetId,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{AttributeValue, quoted, unexpected};
 use crate::row::{SqlType, SqlValue};
@@ -41,6 +41,10 @@ macro_rules! text_attribute {
                     }
                     other => $crate::attribute::unexpected(other),
                 }
+            }
+
+            fn schema() -> ::serde_json::Value {
+                ::serde_json::json!({"type": "string", "description": $what})
             }
         }
     };
@@ -143,6 +147,10 @@ impl<const MAX: usize> AttributeValue for Text<MAX> {
     fn from_filter(text: &str) -> Option<SqlValue> {
         Some(SqlValue::from(text))
     }
+
+    fn schema() -> Value {
+        json!({"type": "string", "maxLength": MAX})
+    }
 }
 
 /// Text that the server itself writes (status, times): any length.
@@ -171,6 +179,10 @@ impl AttributeValue for String {
     fn from_filter(text: &str) -> Option<SqlValue> {
         Some(SqlValue::from(text))
     }
+
+    fn schema() -> Value {
+        json!({"type": "string"})
+    }
 }
 
 /// Names that are text with a type of their own.
@@ -193,6 +205,10 @@ macro_rules! named_text {
 
             fn from_sql(value: &SqlValue) -> Result<Self, String> {
                 String::from_sql(value).map(Self)
+            }
+
+            fn schema() -> Value {
+                Text::<255>::schema()
             }
         }
     )*};

@@ -1,0 +1,35 @@
+//! What the API is, told from the declarations: an OpenAPI 3.1 document that the server serves, and
+//! the reference pages below `docs/api`. Neither is written by hand, so neither can lag behind.
+
+mod fixed;
+mod openapi;
+mod pages;
+
+use navigator_resources::{Declaration, Rules, Visitor, visit_all};
+
+pub(crate) use openapi::serve;
+pub use pages::pages;
+
+/// A resource and the names of its member actions.
+struct Described {
+    declaration: &'static Declaration,
+    actions: Vec<&'static str>,
+}
+
+fn resources() -> Vec<Described> {
+    struct Collect(Vec<Described>);
+    impl Visitor for Collect {
+        fn visit<R: Rules>(&mut self) {
+            let actions = R::actions().iter().map(|action| action.name).collect();
+            self.0.push(Described { declaration: R::declaration(), actions });
+        }
+    }
+    let mut collect = Collect(Vec::new());
+    visit_all(&mut collect);
+    collect.0
+}
+
+/// `gateway_port_forwarding` as words.
+fn spaced(name: &str) -> String {
+    name.replace('_', " ")
+}

@@ -1,0 +1,31 @@
+//! Routes that no declaration brings. A test asks the server for each of them.
+
+/// One route: path below the server's root, with `{id}` where an id stands, method, and what it
+/// does.
+pub(super) struct Fixed {
+    pub(super) path: &'static str,
+    pub(super) method: &'static str,
+    pub(super) summary: &'static str,
+    /// Status of success.
+    pub(super) status: u16,
+}
+
+const fn fixed(
+    path: &'static str,
+    method: &'static str,
+    summary: &'static str,
+    status: u16,
+) -> Fixed {
+    Fixed { path, method, summary, status }
+}
+
+pub(super) const FIXED: &[Fixed] = &[
+    fixed("/", "get", "List the API's versions", 200),
+    fixed("/v2.0/", "get", "List the core resources", 200),
+    fixed("/v2.0/extensions", "get", "List extensions", 200),
+    fixed("/v2.0/extensions/{alias}", "get", "Show an extension", 200),
+    fixed("/v2.0/routers/{id}/l3-agents", "get", "List the agents that serve a router", 200),
+    fixed("/v2.0/agents/{id}/l3-routers", "get", "List the routers that an agent serves", 200),
+    fixed("/v2.0/networks/{id}/dhcp-agents", "get", "List the agents that serve a network", 200),
+    fixed("/v2.0/agents/{id}/dhcp-networks", "get", "List the networks that an agent serves", 200),
+];

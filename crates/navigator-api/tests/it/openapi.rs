@@ -1,0 +1,48 @@
+//! The OpenAPI document tells of routes that exist.
+
+use serde_json::Value;
+
+use crate::cloud::{Backend, Cloud};
+
+on_both! {
+    every_operation_of_the_document_is_served,
+}
+
+/// Sends each operation with ids of nothing: whatever it answers, it is neither an unknown URL nor
+/// an unknown method, and its status is in the document.
+async fn every_operation_of_the_document_is_served(on: Backend) {
+    let cloud = Cloud::on(on).await;
+    let document = cloud.get("nobody", "/openapi.json").await;
+    assert_eq!(document.status, 200);
+    assert_eq!(document.body["openapi"], "3.1.0");
+    let paths = document.body["paths"].as_object().unwrap();
+    assert!(paths.len() > 20, "{}", paths.len());
+    for (path, operations) in paths {
+        let url = path.replace("{parent}", "nothing").replace("{id}", "nothing");
+        for (method, operation) in operations.as_object().unwrap() {
+            let method = method.to_uppercase();
+            let answer = cloud.raw("admin", &method, &url, b"{}".to_vec()).await;
+            let status = answer.status.to_string();
+            assert!(operation["responses"].get(&status).is_some(), "{method} {url}: {status}");
+            let unknown = answer.status == 405 || answer.error_type() == "HTTPNotFound";
+            let shows_an_extension = path.contains("{alias}");
+            assert!(!unknown || shows_an_extension, "{method} {url}: {}", answer.body);
+        }
+    }
+    dereference(&document.body, &document.body);
+}
+
+/// Every `$ref` leads somewhere.
+fn dereference(value: &Value, document: &Value) {
+    match value {
+        Value::Object(map) => {
+            if let Some(Value::String(reference)) = map.get("$ref") {
+                let pointer = reference.trim_start_matches('#');
+                assert!(document.pointer(pointer).is_some(), "{reference}");
+            }
+            map.values().for_each(|value| dereference(value, document));
+        }
+        Value::Array(items) => items.iter().for_each(|value| dereference(value, document)),
+        _ => {}
+    }
+}
