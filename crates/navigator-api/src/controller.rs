@@ -3,6 +3,7 @@
 
 mod change;
 mod create;
+mod embed;
 mod list;
 
 pub(crate) use change::{act, delete, update};
@@ -23,7 +24,7 @@ use crate::{
     body::Attributes,
     fault::Fault,
     listing::{self, Parameters},
-    present::{Fields, View, present},
+    present::{Fields, View},
     state::ApiState,
 };
 
@@ -88,8 +89,8 @@ pub(crate) async fn rows<R: Resource>(state: &ApiState, ids: &[String]) -> Resul
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
 
-fn one<R: Rules>(row: &Row, view: &View<'_>, fields: &Fields) -> Answer {
-    let value = present::<R>(row, view, fields)?;
+async fn one<R: Rules>(state: &ApiState, row: Row, view: &View<'_>, fields: &Fields) -> Answer {
+    let value = embed::present_all::<R>(state, &[row], view, fields).await?.pop();
     Ok(Json(json!({ R::declaration().name: value })))
 }
 
@@ -107,7 +108,7 @@ pub(crate) async fn show<R: Rules>(
     let listing =
         Listing { conditions, visible_to: listing::visible_to(&caller), ..Listing::default() };
     match state.store.list(declaration, &listing).await?.pop() {
-        Some(row) => one::<R>(&row, &View::of(&state, &caller), &fields),
+        Some(row) => one::<R>(&state, row, &View::of(&state, &caller), &fields).await,
         None => Err(Refusal::not_found::<R>(ids.id()).into()),
     }
 }

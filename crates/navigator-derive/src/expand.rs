@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::Ident;
 
-use crate::options::{Declared, Field, prose};
+use crate::options::{Declared, Field, Link, prose};
 
 pub(crate) fn expand(declared: &Declared) -> TokenStream {
     let inputs = [body(declared, Kind::Create), body(declared, Kind::Update)];
@@ -207,11 +207,17 @@ fn conversion(declared: &Declared) -> TokenStream {
     }
 }
 
-fn attribute(field: &Field) -> TokenStream {
+fn attribute(field: &Field, table: &str) -> TokenStream {
     let (ty, input, options) = (&field.ty, field.input_type(), &field.options);
     let (name, column) = (field.wire_name(), field.ident.to_string());
-    let expression = match &options.computed {
+    let expression = match field.expression(table) {
         Some(sql) => quote!(::core::option::Option::Some(#sql)),
+        None => quote!(::core::option::Option::None),
+    };
+    let link = match &options.link {
+        Some(Link { table, owner, item }) => quote!(::core::option::Option::Some(
+            ::navigator_resources::Link { table: #table, owner: #owner, item: #item }
+        )),
         None => quote!(::core::option::Option::None),
     };
     let on_create = if !options.create {
@@ -237,6 +243,7 @@ fn attribute(field: &Field) -> TokenStream {
             column: #column,
             sql: <#ty as ::navigator_resources::AttributeValue>::SQL,
             expression: #expression,
+            link: #link,
             on_create: #on_create,
             update: #update,
             visible: #visible,
@@ -258,7 +265,7 @@ fn attribute(field: &Field) -> TokenStream {
 /// A part: attributes that resources share, such as the standard ones.
 fn part(declared: &Declared) -> TokenStream {
     let ident = &declared.ident;
-    let attributes = declared.fields.iter().map(attribute);
+    let attributes = declared.fields.iter().map(|field| attribute(field, ""));
     quote! {
         impl #ident {
             pub const ATTRIBUTES: &'static [::navigator_resources::Attribute] = &[#(#attributes),*];
@@ -269,10 +276,10 @@ fn part(declared: &Declared) -> TokenStream {
 fn resource(declared: &Declared) -> TokenStream {
     let ident = &declared.ident;
     let options = &declared.resource;
-    let attributes = declared.fields.iter().map(attribute);
     let (name, collection, class, extension) =
         (&options.name, &options.collection, &options.class, &options.extension);
     let table = options.table.as_ref().unwrap_or(collection);
+    let attributes = declared.fields.iter().map(|field| attribute(field, table));
     let (visible_to_all, visible_to_project) =
         (&options.visible_to_all, &options.visible_to_project);
     let (column, admin_only) = (&options.parent_column, options.admin_only);

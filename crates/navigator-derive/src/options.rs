@@ -62,12 +62,32 @@ pub(crate) struct FieldOptions {
     pub(crate) name: Option<String>,
     pub(crate) input: Option<Type>,
     pub(crate) computed: Option<String>,
+    pub(crate) link: Option<Link>,
     pub(crate) admin_create: bool,
     pub(crate) admin_update: bool,
     pub(crate) admin_get: bool,
 }
 
+/// The table that holds a list attribute: one row per owner and item.
+#[derive(Default)]
+pub(crate) struct Link {
+    pub(crate) table: String,
+    pub(crate) owner: String,
+    pub(crate) item: String,
+}
+
 impl Field {
+    /// SQL that computes it: as declared, or the items of its link table in order.
+    pub(crate) fn expression(&self, table: &str) -> Option<String> {
+        let Some(Link { table: link, owner, item }) = &self.options.link else {
+            return self.options.computed.clone();
+        };
+        Some(format!(
+            "(SELECT string_agg(l.item, ',') FROM (SELECT k.{item} AS item FROM {link} k \
+             WHERE k.{owner} = {table}.id ORDER BY k.{item}) l)"
+        ))
+    }
+
     pub(crate) fn wire_name(&self) -> String {
         self.options.name.clone().unwrap_or_else(|| self.ident.to_string())
     }
@@ -191,6 +211,10 @@ impl FieldOptions {
             "name" => self.name = Some(text(meta)?),
             "input" => self.input = Some(meta.value()?.parse()?),
             "computed" => self.computed = Some(text(meta)?),
+            "link" => {
+                let link = self.link.get_or_insert_default();
+                return meta.parse_nested_meta(|inner| link.read(&inner));
+            }
             "admin" => return meta.parse_nested_meta(|inner| self.read_admin(&inner)),
             _ => return Err(meta.error("unknown option of a field")),
         }
@@ -203,6 +227,18 @@ impl FieldOptions {
             "update" => self.admin_update = true,
             "get" => self.admin_get = true,
             _ => return Err(meta.error("create, update or get")),
+        }
+        Ok(())
+    }
+}
+
+impl Link {
+    fn read(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        match meta.path.require_ident()?.to_string().as_str() {
+            "table" => self.table = text(meta)?,
+            "owner" => self.owner = text(meta)?,
+            "item" => self.item = text(meta)?,
+            _ => return Err(meta.error("table, owner or item")),
         }
         Ok(())
     }

@@ -48,6 +48,9 @@ ids! {
     /// A port forwarding of a router's gateway address.
     GatewayPortForwardingId,
     AgentId,
+    SecurityGroupId,
+    SecurityGroupRuleId,
+    AddressGroupId,
 }
 
 /// A Keystone project. Keystone's ids are not always UUIDs, so the text is kept as it came.

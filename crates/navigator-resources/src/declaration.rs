@@ -75,6 +75,9 @@ pub struct Attribute {
     pub sql: SqlType,
     /// SQL that computes it at read time; such an attribute has no column.
     pub expression: Option<&'static str>,
+    /// Where the items of a list are kept if not in a column: written with the row, and what filters
+    /// and conditions on it look into.
+    pub link: Option<Link>,
     pub on_create: OnCreate,
     pub update: bool,
     /// Never returned if false.
@@ -94,6 +97,15 @@ pub struct Attribute {
     /// JSON schema of what answers show, and of what requests say.
     pub schema: fn() -> Value,
     pub input_schema: fn() -> Value,
+}
+
+/// A table with a row per owner and item; the owner's rows go with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub table: &'static str,
+    /// Column of the owner's id.
+    pub owner: &'static str,
+    pub item: &'static str,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]

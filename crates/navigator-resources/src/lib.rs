@@ -31,13 +31,13 @@ mod world;
 
 pub use attribute::AttributeValue;
 pub use context::{Caller, Context, Settings};
-pub use declaration::{Attribute, Declaration, OnCreate, Parent};
+pub use declaration::{Attribute, Declaration, Link, OnCreate, Parent};
 pub use facts::{Facts, Query, Select, Stop};
 pub use navigator_derive::Resource;
 pub use refusal::Refusal;
 pub use registry::*;
 pub use resource::{Input, Resource};
 pub use row::{DecodeError, Row, SqlType, SqlValue};
-pub use rules::{Consequence, Cutoff, MemberAction, Rules};
+pub use rules::{Consequence, Cutoff, Embedded, Lazy, MemberAction, Rules};
 pub use standard::Standard;
 pub use writes::{Write, Writes};

@@ -2,10 +2,12 @@
 //! so, from facts alone.
 
 use crate::{
-    context::{Context, Settings},
+    context::{Caller, Context, Settings},
+    declaration::Declaration,
     facts::{Facts, Stop},
     refusal::Refusal,
     resource::Resource,
+    row::{DecodeError, Row, SqlValue},
     writes::Writes,
 };
 use serde_json::{Map, Value};
@@ -33,6 +35,31 @@ pub struct Cutoff {
     pub at_least: String,
 }
 
+/// Objects of another resource that are shown inside one: all those of a page are loaded together.
+pub struct Embedded {
+    /// The attribute that lists them.
+    pub name: &'static str,
+    pub declaration: fn() -> &'static Declaration,
+    /// Their column that holds the id of the object around them.
+    pub column: &'static str,
+    pub show: fn(&Row) -> Result<Map<String, Value>, DecodeError>,
+}
+
+impl Embedded {
+    pub const fn of<R: Resource>(name: &'static str, column: &'static str) -> Self {
+        let show = |row: &Row| R::from_row(row).map(|object| object.to_json());
+        Self { name, declaration: R::declaration, column, show }
+    }
+}
+
+/// An object that each project has, made when the project is first seen to have none.
+pub struct Lazy {
+    /// Conditions that only this project's object fulfils; `None` if this caller needs none.
+    pub of: fn(&Caller) -> Option<Vec<(&'static str, SqlValue)>>,
+    /// Makes it for the caller's project unless it is there.
+    pub make: Consequence,
+}
+
 /// What clients cannot do needs no rule: `#[resource(without(update))]` mounts no PUT, so that the
 /// default, which refuses, is not reached.
 pub trait Rules: Resource {
@@ -45,6 +72,11 @@ pub trait Rules: Resource {
         _context: &Context<'_>,
     ) -> Result<(Self, Writes), Stop> {
         Err(Refusal::HTTPNotFound {}.into())
+    }
+
+    /// What must hold of all objects of one POST together, before each is looked at.
+    fn check_bulk(_inputs: &[Self::Create]) -> Result<(), Refusal> {
+        Ok(())
     }
 
     /// `current` is locked. An update that changes nothing answers with no writes.
@@ -77,6 +109,16 @@ pub trait Rules: Resource {
     /// becomes of these.
     fn consequences() -> &'static [Consequence] {
         &[]
+    }
+
+    /// What its lists show of other resources.
+    fn embedded() -> &'static [Embedded] {
+        &[]
+    }
+
+    /// What a list of the own project's objects is never without.
+    fn lazy() -> Option<Lazy> {
+        None
     }
 
     fn actions() -> &'static [MemberAction<Self>] {

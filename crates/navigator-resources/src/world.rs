@@ -18,8 +18,8 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::{
-    Caller, Context, Facts, Input, Query, Refusal, Resource, Row, Rules, Select, Settings, Stop,
-    Write, Writes,
+    Caller, Context, Facts, Input, Query, Refusal, Resource, Row, Rules, Select, Settings,
+    SqlValue, Stop, Write, Writes,
     attribute::Dict,
     facts::{AddressChoice, Fact, SegmentChoice},
     registry::{agent::Agent, gateway_port_forwarding::GatewayPortForwarding},
@@ -198,7 +198,7 @@ impl World {
     fn load(&self, table: &str, select: &Select) -> Vec<Row> {
         let rows = self.rows.get(table).into_iter().flat_map(BTreeMap::values);
         let matching = rows.filter(|row| {
-            select.conditions.iter().all(|(column, values)| values.contains(row.get(column)))
+            select.conditions.iter().all(|(column, values)| holds(row, column, values))
         });
         matching.map(|row| self.computed(table, row.clone())).collect()
     }
@@ -273,6 +273,18 @@ fn between(first: IpAddr, last: IpAddr) -> Box<dyn Iterator<Item = IpAddr>> {
         }
         _ => Box::new(std::iter::empty()),
     }
+}
+
+/// Equality, or an item of the list that a link table keeps.
+fn holds(row: &Row, column: &str, values: &[SqlValue]) -> bool {
+    let value = row.get(column);
+    let items = || match value {
+        SqlValue::Text(text) if text.starts_with("[\"") => {
+            serde_json::from_str::<Vec<String>>(text).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    };
+    values.contains(value) || items().into_iter().any(|item| values.contains(&item.into()))
 }
 
 fn map(body: Value) -> Map<String, Value> {

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::OnceLock};
 
 use navigator_resources::{
-    Attribute, Declaration, Row, Rules, Select, SqlType, SqlValue,
+    Attribute, AttributeValue as _, Declaration, Link, Row, Rules, Select, SqlType, SqlValue,
     registry::{Visitor, visit_all},
 };
 
@@ -92,7 +92,6 @@ pub(crate) fn push_equals<'a>(
     attribute: &Attribute,
     values: impl Iterator<Item = &'a SqlValue>,
 ) {
-    let operand = operand(attribute);
     let mut null = false;
     let mut params = Vec::new();
     for value in values {
@@ -101,6 +100,13 @@ pub(crate) fn push_equals<'a>(
             value => params.extend(Param::typed(value, attribute.sql)),
         }
     }
+    if let Some(Link { table, owner, item }) = attribute.link {
+        // Nobody has the item NULL.
+        sql.push(&format!("id IN (SELECT k.{owner} FROM {table} k WHERE "));
+        sql.bind_in(&format!("k.{item}"), params).push(")");
+        return;
+    }
+    let operand = operand(attribute);
     match (null, params.is_empty()) {
         (false, _) => sql.bind_in(&operand, params),
         (true, true) => sql.push(&operand).push(" IS NULL"),
@@ -125,6 +131,27 @@ pub(crate) fn stored(
                 StoreError::Internal(format!("{table}.{column} cannot hold {value:?}"))
             })?;
             Ok((attribute, param))
+        })
+        .collect()
+}
+
+/// The items that a row says its link tables hold. A row that says nothing of one leaves it alone.
+pub(crate) fn links(
+    declaration: &'static Declaration,
+    row: &Row,
+) -> Result<Vec<(Link, Vec<String>)>, StoreError> {
+    let named = |attribute: &'static Attribute| {
+        let link = attribute.link.filter(|_| row.0.contains_key(attribute.column))?;
+        Some((attribute.column, link))
+    };
+    declaration
+        .all()
+        .filter_map(named)
+        .map(|(column, link)| {
+            let items = Vec::<String>::from_sql(row.get(column)).map_err(|reason| {
+                StoreError::Internal(format!("{}.{column}: {reason}", declaration.table))
+            })?;
+            Ok((link, items))
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 //! at the end of the transaction.
 
 use navigator_model::{L4PortRange, Protocol};
-use navigator_resources::{Declaration, Refusal, Row, Write, Writes};
+use navigator_resources::{Declaration, Link, Refusal, Row, Write, Writes};
 
 use crate::{
     backend::Tx,
@@ -10,7 +10,7 @@ use crate::{
     decide::Ended,
     error::{Fault, StoreError},
     sql::{Param, Sql},
-    table::{column, quoted, stored},
+    table::{column, links, quoted, stored},
 };
 
 pub(crate) async fn execute(
@@ -70,7 +70,46 @@ async fn insert(
     let mut sql =
         Sql::new(&format!("INSERT INTO {} ({}) VALUES ", declaration.table, names.join(", ")));
     sql.bind_list(params);
-    refused_if_taken(tx.execute(sql).await, conflict)
+    refused_if_taken(tx.execute(sql).await, conflict)?;
+    for (link, items) in links(declaration, row)? {
+        add_items(tx, link, row.text("id"), items).await?;
+    }
+    Ok(())
+}
+
+/// Takes away the items that the row no longer has and adds the new ones.
+async fn update_links(
+    tx: &mut Tx,
+    declaration: &'static Declaration,
+    id: &str,
+    row: &Row,
+) -> Result<(), Ended> {
+    for (link, items) in links(declaration, row)? {
+        let mut sql = Sql::new(&format!("DELETE FROM {} WHERE {} = ", link.table, link.owner));
+        sql.bind(id);
+        if !items.is_empty() {
+            let params = items.iter().map(|item| Param::from(item.as_str())).collect();
+            sql.push(" AND NOT (").bind_in(link.item, params).push(")");
+        }
+        tx.execute(sql).await?;
+        add_items(tx, link, id, items).await?;
+    }
+    Ok(())
+}
+
+async fn add_items(tx: &mut Tx, link: Link, owner: &str, items: Vec<String>) -> Result<(), Ended> {
+    if items.is_empty() {
+        return Ok(());
+    }
+    let Link { table, owner: column, item } = link;
+    let mut sql = Sql::new(&format!("INSERT INTO {table} ({column}, {item}) VALUES "));
+    for (index, item) in items.into_iter().enumerate() {
+        sql.push(if index == 0 { "" } else { ", " });
+        sql.bind_list([owner.into(), item.into()]);
+    }
+    sql.push(" ON CONFLICT DO NOTHING");
+    tx.execute(sql).await?;
+    Ok(())
 }
 
 fn refused_if_taken(
@@ -109,7 +148,8 @@ async fn update(
         sql.push(", revision_number = revision_number + 1, updated_at = ").bind(now);
     }
     sql.push(" WHERE id = ").bind(id);
-    one(tx.execute(sql).await?, declaration, id)
+    one(tx.execute(sql).await?, declaration, id)?;
+    update_links(tx, declaration, id, row).await
 }
 
 async fn bump(tx: &mut Tx, declaration: &Declaration, id: &str, now: &str) -> Result<(), Ended> {

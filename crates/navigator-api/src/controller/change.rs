@@ -106,7 +106,7 @@ pub(crate) async fn update<R: Rules>(
         .await?;
     conclude::<R>(&state, moved).await;
     match rows::<R>(&state, &[ids.id().to_owned()]).await?.pop() {
-        Some(row) => one::<R>(&row, &View::of(&state, &caller), &None),
+        Some(row) => one::<R>(&state, row, &View::of(&state, &caller), &None).await,
         None => Err(Refusal::not_found::<R>(ids.id()).into()),
     }
 }

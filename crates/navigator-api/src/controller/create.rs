@@ -9,11 +9,11 @@ use axum::{
 use navigator_resources::{Caller, Refusal, Rules};
 use serde_json::{Value, json};
 
-use super::{Ids, input, owned, parent, rows};
+use super::{Ids, embed::present_all, input, owned, parent, rows};
 use crate::{
     body::{self, Posted},
     fault::Fault,
-    present::{View, present},
+    present::View,
     state::{ApiState, now},
 };
 
@@ -44,6 +44,7 @@ pub(crate) async fn create<R: Rules>(
             input(&attributes)
         })
         .collect::<Result<_, Fault>>()?;
+    R::check_bulk(&inputs)?;
     let parent_id = ids.parent.as_deref();
     let (created, moved) = state
         .store
@@ -56,8 +57,7 @@ pub(crate) async fn create<R: Rules>(
     state.wake(moved);
     let rows = rows::<R>(&state, &created).await?;
     let view = View::of(&state, &caller);
-    let values: Vec<Value> =
-        rows.iter().map(|row| present::<R>(row, &view, &None)).collect::<Result<_, _>>()?;
+    let values = present_all::<R>(&state, &rows, &view, &None).await?;
     let answer = if many {
         json!({ declaration.collection: values })
     } else {

@@ -5,15 +5,16 @@ use axum::{
     extract::{OriginalUri, Path, State},
     http::HeaderMap,
 };
-use navigator_resources::{Caller, Declaration, Refusal, Row, Rules};
+use navigator_resources::{Caller, Declaration, Lazy, Refusal, Row, Rules};
 use navigator_store::{Listing, Paging, StoreError};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Ids, parent, scoped};
+use super::{Answer, Ids, embed::present_all, parent, scoped};
 use crate::{
+    fault::Fault,
     listing::{self, Links, Parameters},
-    present::{View, present},
-    state::ApiState,
+    present::View,
+    state::{ApiState, now},
     versions::base_url,
 };
 
@@ -27,6 +28,9 @@ pub(crate) async fn list<R: Rules>(
     let declaration = R::declaration();
     parent(&state, declaration, &ids, &caller).await?;
     let parameters = Parameters::parse(uri.query())?;
+    if let Some(lazy) = R::lazy() {
+        make_missing(&state, declaration, &caller, &lazy).await?;
+    }
     let view = View::of(&state, &caller);
     let momentary = |name: &str| R::momentary_filter(name, &view.now, view.settings);
     let mut listing = listing::listing(declaration, &parameters, &caller, &momentary)?;
@@ -41,8 +45,7 @@ pub(crate) async fn list<R: Rules>(
     };
     let page = Page::of(rows, limit, &listing);
     let fields = parameters.fields();
-    let items: Vec<Value> =
-        page.rows.iter().map(|row| present::<R>(row, &view, &fields)).collect::<Result<_, _>>()?;
+    let items = present_all::<R>(&state, &page.rows, &view, &fields).await?;
     let mut answer = Map::new();
     answer.insert(declaration.collection.to_owned(), Value::Array(items));
     if limit.is_some() {
@@ -58,6 +61,29 @@ pub(crate) async fn list<R: Rules>(
         insert_links(declaration, links, &mut answer);
     }
     Ok(Json(Value::Object(answer)))
+}
+
+/// Makes what the caller's own project lacks. Other projects named in the query get nothing: a list
+/// must not fill the database.
+async fn make_missing(
+    state: &ApiState,
+    declaration: &'static Declaration,
+    caller: &Caller,
+    lazy: &Lazy,
+) -> Result<(), Fault> {
+    let Some(conditions) = (lazy.of)(caller) else { return Ok(()) };
+    let listing = Listing { conditions, limit: Some(1), ..Listing::default() };
+    if !state.store.list(declaration, &listing).await?.is_empty() {
+        return Ok(());
+    }
+    let (_, moved) = state
+        .store
+        .decide(caller, &state.settings, &now(), |facts, context| {
+            (lazy.make)(facts, context).map(|writes| ((), writes))
+        })
+        .await?;
+    state.wake(moved);
+    Ok(())
 }
 
 /// The rows of one page, and in which direction there are more.

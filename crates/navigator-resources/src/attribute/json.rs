@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
-use navigator_model::{HostName, MacAddress, NetworkId, PortId, SubnetId};
+use navigator_model::{HostName, MacAddress, NetworkId, PortId, SecurityGroupId, SubnetId};
 use serde_json::{Value, json};
 
 use super::{AttributeValue, quoted, unexpected};
@@ -55,6 +55,12 @@ impl<T: JsonValue> AttributeValue for Vec<T> {
     fn schema() -> Value {
         json!({"type": "array"})
     }
+
+    /// A list kept in a link table is found by each of its items.
+    fn from_filter(text: &str) -> Option<SqlValue> {
+        let item = T::check(&Value::from(text)).ok()?;
+        item.show().as_str().map(SqlValue::from)
+    }
 }
 
 macro_rules! json_items {
@@ -72,7 +78,17 @@ macro_rules! json_items {
 }
 
 json_items!(
-    String, NetworkId, SubnetId, PortId, IpAddr, Ipv4Addr, IpNet, HostName, MacAddress, Ipv4Net
+    String,
+    NetworkId,
+    SubnetId,
+    PortId,
+    SecurityGroupId,
+    IpAddr,
+    Ipv4Addr,
+    IpNet,
+    HostName,
+    MacAddress,
+    Ipv4Net
 );
 
 /// Free-form JSON object, such as `binding:profile`.

@@ -4,8 +4,9 @@ use std::{fmt, net::IpAddr, net::Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 use navigator_model::{
-    AgentId, FloatingIpId, GatewayPortForwardingId, HostName, L4PortRange, MacAddress, NetworkId,
-    PortForwardingId, PortId, ProjectId, Protocol, RouterId, SubnetId,
+    AddressGroupId, AgentId, FloatingIpId, GatewayPortForwardingId, HostName, L4PortRange,
+    MacAddress, NetworkId, PortForwardingId, PortId, ProjectId, Protocol, RouterId,
+    SecurityGroupId, SecurityGroupRuleId, SubnetId,
 };
 use serde_json::{Value, json};
 
@@ -76,6 +77,9 @@ text_attribute! {
     PortForwardingId => "UUID",
     GatewayPortForwardingId => "UUID",
     AgentId => "UUID",
+    SecurityGroupId => "UUID",
+    SecurityGroupRuleId => "UUID",
+    AddressGroupId => "UUID",
     MacAddress => "MAC address",
     IpAddr => "IP address",
     Ipv4Addr => "IPv4 address",
