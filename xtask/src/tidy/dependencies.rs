@@ -38,7 +38,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
 const BANNED: &[&str] = &["openssl", "native-tls", "aws-lc-rs", "chrono", "lazy_static"];
 
 /// Crates without I/O, async, clock and randomness.
-pub(super) const PURE: &[&str] = &["model", "resources", "render", "state"];
+pub(super) const PURE: &[&str] = &["model", "policy", "resources", "render", "state"];
 
 const NOT_IN_PURE: &[&str] = &["tokio", "rand", "futures", "hyper", "reqwest", "tracing"];
 
