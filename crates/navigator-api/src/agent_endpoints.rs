@@ -4,7 +4,7 @@
 use std::{collections::HashMap, convert::Infallible, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::{Body, Bytes},
     extract::{DefaultBodyLimit, Query, Request, State},
     http::{StatusCode, header},
@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_stream::wrappers::IntervalStream;
 
-use crate::{control_plane::LocalControlPlane, state::ApiState};
+use crate::{control_plane::LocalControlPlane, serve::Ending, state::ApiState};
 
 /// A first report after a restart names every object of a scope: larger than API bodies.
 const REPORT_LIMIT: usize = 64 << 20;
@@ -88,9 +88,11 @@ fn line(wakeup: &Wakeup) -> Bytes {
 
 async fn wakeups(
     State(plane): State<LocalControlPlane>,
+    ending: Option<Extension<Ending>>,
     parameters: Parameters,
 ) -> Result<Response, Refused> {
     let wakeups = plane.wakeups(&host(&parameters)?).await?;
+    let listening = plane.listening();
     // The empty line at once tells the agent that it is subscribed: what changes from here on is
     // heard, what changed before shows in the revisions that it asks for next.
     let mut ticks = interval(wire::KEEPALIVE);
@@ -100,7 +102,15 @@ async fn wakeups(
     let wakeups = wakeups.map(|wakeup| Some(line(&wakeup))).chain(stream::once(async { None }));
     let lines = stream::select(wakeups, keepalive)
         .take_while(|line| futures::future::ready(line.is_some()))
-        .filter_map(|line| futures::future::ready(line.map(Ok::<_, Infallible>)));
+        .filter_map(|line| futures::future::ready(line.map(Ok::<_, Infallible>)))
+        .take_until(async {
+            match ending {
+                Some(Extension(ending)) => ending.begun().await,
+                None => futures::future::pending().await,
+            }
+        })
+        // Counted until the stream is dropped, however it ends.
+        .inspect(move |_| _ = &listening);
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
 

@@ -15,6 +15,7 @@ use navigator_store::{Store, StoreError};
 
 use crate::{
     consequences::follow,
+    metrics::{Metrics, Present},
     state::{ApiState, now},
 };
 
@@ -23,6 +24,7 @@ pub struct LocalControlPlane {
     store: Store,
     hub: Hub,
     settings: Arc<Settings>,
+    metrics: Arc<Metrics>,
 }
 
 impl From<&ApiState> for LocalControlPlane {
@@ -31,7 +33,15 @@ impl From<&ApiState> for LocalControlPlane {
             store: state.store.clone(),
             hub: state.hub.clone(),
             settings: Arc::clone(&state.settings),
+            metrics: Arc::clone(&state.metrics),
         }
+    }
+}
+
+impl LocalControlPlane {
+    /// Until it is dropped, one more agent listens for wake-ups from outside this process.
+    pub(crate) fn listening(&self) -> Present {
+        self.metrics.stream_begins()
     }
 }
 

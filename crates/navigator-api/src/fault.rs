@@ -10,7 +10,7 @@ use navigator_store::{DecideError, StoreError};
 use serde_json::json;
 
 /// Seconds after which a client may try again when the database is away.
-const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
+pub(crate) const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 
 #[derive(Debug)]
 pub(crate) enum Fault {

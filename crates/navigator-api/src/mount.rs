@@ -12,8 +12,8 @@ use navigator_resources::{Rules, Visitor, visit_all};
 use tower::util::MapRequest;
 
 use crate::{
-    agent_endpoints, body::BODY_LIMIT, controller, extensions, fault::Fault, hosting,
-    normalize::normalize, reference, request_id, state::ApiState, versions,
+    agent_endpoints, body::BODY_LIMIT, controller, extensions, fault::Fault, health, hosting,
+    metrics, normalize::normalize, reference, request_id, state::ApiState, versions,
 };
 
 /// Longer request targets are refused, in bytes.
@@ -51,6 +51,7 @@ impl Visitor for Mount {
 async fn identify(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
     match state.identity.caller(request.headers()).await {
         Ok(caller) => {
+            request_id::asked_by(&caller.user_id, &caller.project_id.0);
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
@@ -94,13 +95,15 @@ pub fn router(state: ApiState) -> Router {
         .route("/", get(versions::versions))
         // The suffix `.json` is taken off every path.
         .route("/openapi", get(reference::serve))
+        .route("/metrics", get(metrics::show))
+        .merge(health::routes())
         .merge(neutron)
         .merge(agent_endpoints::routes(&state))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::from_fn(bounded))
-        .layer(middleware::from_fn(request_id::request_id))
+        .layer(middleware::from_fn_with_state(state.clone(), request_id::observe))
         .with_state(state);
     // Routes are found by the path, so that it is brought into its one form before.
     Router::new().fallback_service(MapRequest::new(routes, normalize))

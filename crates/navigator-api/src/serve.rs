@@ -27,14 +27,23 @@ const HEADER_LIMIT: usize = 64 * 1024;
 /// HTTP/2 clients are asked this often whether they are there, and have as long to answer.
 const PING: Duration = Duration::from_secs(20);
 
-/// Open requests get this long to end after a shutdown was asked for.
-const GRACE: Duration = Duration::from_secs(5);
+/// For handlers whose answer has no end of its own: it is to end now.
+#[derive(Clone)]
+pub(crate) struct Ending(watch::Receiver<bool>);
 
-/// Serves until `shutdown` turns true (or its sender is dropped), then lets open requests end.
+impl Ending {
+    pub(crate) async fn begun(mut self) {
+        let _ = self.0.wait_for(|stop| *stop).await;
+    }
+}
+
+/// Serves until `shutdown` turns true (or its sender is dropped). Then new connections are refused,
+/// open requests have `grace` to end, and what is left is cut off.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     mut shutdown: watch::Receiver<bool>,
+    grace: Duration,
 ) -> io::Result<()> {
     let graceful = GracefulShutdown::new();
     loop {
@@ -54,7 +63,11 @@ pub async fn serve(
             }
         }
     }
-    let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+    // Refused by the kernel from here on, instead of waiting for nobody.
+    drop(listener);
+    if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
+        tracing::warn!(?grace, "connections were cut off: their requests did not end in time");
+    }
     Ok(())
 }
 
@@ -74,7 +87,9 @@ async fn converse(
     }
     // An answer is one write; waiting for more to send only delays it.
     let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+    let ending = Ending(shutdown);
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ending.clone());
         let answer = router.clone().oneshot(request.map(axum::body::Body::new));
         // A task of its own: a client that goes away must not stop a request between its commit
         // and the wake-ups.

@@ -8,7 +8,7 @@ use navigator_model::{Revision, Scope};
 use navigator_resources::Settings;
 use navigator_store::Store;
 
-use crate::identity::Identity;
+use crate::{identity::Identity, metrics::Metrics};
 
 #[derive(Clone)]
 pub struct ApiState {
@@ -18,6 +18,7 @@ pub struct ApiState {
     pub identity: Arc<Identity>,
     /// What agents in other processes authenticate with; `None`: their endpoints are closed.
     pub agent_secret: Option<Arc<str>>,
+    pub metrics: Arc<Metrics>,
 }
 
 impl ApiState {

@@ -13,6 +13,7 @@ use crate::{
     backend::{Backend, Tx},
     change_log::Touched,
     error::{DecideError, Fault, StoreError},
+    figures::{Counters, count},
     load, write,
 };
 
@@ -24,6 +25,7 @@ const MOST_FACTS: usize = 100_000;
 /// Who asks, when, under which settings: the same for every attempt.
 #[derive(Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
+    pub(crate) counters: &'a Counters,
     pub(crate) caller: &'a Caller,
     pub(crate) settings: &'a Settings,
     pub(crate) now: &'a str,
@@ -58,19 +60,32 @@ pub(crate) type Decided<T> = (Vec<T>, Vec<(Scope, Revision)>);
 pub(crate) async fn decide_all<T, F>(
     backend: &Backend,
     surroundings: Surroundings<'_>,
-    count: usize,
+    decisions: usize,
     mut decide: F,
 ) -> Result<Decided<T>, DecideError>
 where
     T: Send,
     F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
 {
+    let counters = surroundings.counters;
     let mut attempt = 1;
     loop {
-        match one_attempt(backend, surroundings, count, &mut decide).await {
-            Ok(decided) => return Ok(decided),
-            Err(Ended::Refused(refusal)) => return Err(DecideError::Refused(refusal)),
-            Err(ended) => retry_later(ended, &mut attempt).await?,
+        match one_attempt(backend, surroundings, decisions, &mut decide).await {
+            Ok(decided) => {
+                count(&counters.committed);
+                return Ok(decided);
+            }
+            Err(Ended::Refused(refusal)) => {
+                count(&counters.refused);
+                return Err(DecideError::Refused(refusal));
+            }
+            Err(ended) => {
+                if matches!(ended, Ended::Again(_)) {
+                    count(&counters.conflicts);
+                }
+                retry_later(ended, &mut attempt).await.inspect_err(|_| count(&counters.failed))?;
+                count(&counters.retries);
+            }
         }
     }
 }
@@ -105,7 +120,7 @@ where
     T: Send,
     F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
 {
-    let Surroundings { caller, settings, now } = surroundings;
+    let Surroundings { caller, settings, now, .. } = surroundings;
     let mut tx = backend.write().await?;
     let outcome = async {
         let mut touched = Touched::default();

@@ -54,6 +54,8 @@ pub(crate) fn fault(error: &sqlx::Error) -> Fault {
     match error {
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
+        // An answer that was cut off in the middle by the server's end.
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::BeginFailed
@@ -75,7 +77,8 @@ fn by_code(code: &str) -> Fault {
             "40001" | "40P01" | "55P03" => Fault::Contention,
             // Read-only: a standby that has not been promoted.
             "25006" => Fault::Unavailable,
-            _ if ["08", "53", "57"].contains(&&code[..2]) => Fault::Unavailable,
+            // Connection, resources, operator, system: nothing that the statement could help.
+            _ if ["08", "53", "57", "58"].contains(&&code[..2]) => Fault::Unavailable,
             _ => Fault::Defect,
         };
     }

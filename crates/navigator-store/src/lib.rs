@@ -13,6 +13,7 @@ mod decide;
 mod decode;
 mod error;
 mod fetch;
+mod figures;
 mod listing;
 mod load;
 mod migrations;
@@ -28,26 +29,41 @@ use navigator_resources::{Caller, Context, Declaration, Facts, Row, Settings, St
 
 pub use agents::Heard;
 pub use error::{DecideError, StoreError};
+pub use figures::Figures;
 pub use listing::{Bound, Direction, FixedIpFilter, Listing, Paging};
+pub use migrations::Schema;
 
 use backend::Backend;
 use decide::Surroundings;
+use figures::Counters;
 
 /// A handle on the database; clones share its connections.
 #[derive(Clone)]
 pub struct Store {
     backend: Arc<Backend>,
+    counters: Arc<Counters>,
 }
 
 impl Store {
     /// `sqlite:/path/file.sqlite`, `sqlite::memory:` (gone with the store) or `postgres://…`.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        Ok(Self { backend: Arc::new(Backend::connect(url).await?) })
+        let backend = Arc::new(Backend::connect(url).await?);
+        Ok(Self { backend, counters: Arc::default() })
     }
 
     /// Brings the schema up to date. Safe when several servers do it at once.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         migrations::run(&self.backend).await
+    }
+
+    /// What has been applied of the schema, and what this version wants beyond it. Changes nothing.
+    pub async fn schema(&self) -> Result<Schema, StoreError> {
+        migrations::schema(&self.backend).await
+    }
+
+    /// What this store has done so far.
+    pub fn figures(&self) -> Figures {
+        self.counters.figures(&self.backend)
     }
 
     /// Ends all connections. Afterwards every call answers [`StoreError::Unavailable`].
@@ -99,7 +115,7 @@ impl Store {
         T: Send,
         F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
     {
-        let surroundings = Surroundings { caller, settings, now };
+        let surroundings = Surroundings { counters: &self.counters, caller, settings, now };
         decide::decide_all(&self.backend, surroundings, count, decide).await
     }
 

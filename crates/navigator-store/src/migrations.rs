@@ -6,7 +6,7 @@ use crate::{
     error::StoreError,
     sql::Sql,
 };
-use navigator_resources::SqlType;
+use navigator_resources::{SqlType, SqlValue};
 
 struct Migration {
     version: i64,
@@ -27,6 +27,61 @@ impl Migration {
             without_comments.join("\n").split(';').map(|text| text.trim().to_owned()).collect();
         statements.into_iter().filter(|text| !text.is_empty())
     }
+}
+
+/// How a database's schema compares with what this version knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schema {
+    /// The names of the applied steps, oldest first.
+    pub applied: Vec<String>,
+    /// Steps that this version has and the database lacks.
+    pub missing: Vec<&'static str>,
+    /// Applied steps that this version does not know: a newer one was here.
+    pub unknown: Vec<String>,
+}
+
+impl Schema {
+    /// Whether this version can work with it.
+    pub fn is_current(&self) -> bool {
+        self.missing.is_empty()
+    }
+}
+
+pub(crate) async fn schema(backend: &Backend) -> Result<Schema, StoreError> {
+    let mut schema = Schema::default();
+    let rows = if has_versions(backend).await? {
+        let sql = Sql::new("SELECT version, name FROM schema_versions ORDER BY version");
+        backend.fetch(sql, &[("version", SqlType::Int), ("name", SqlType::Text)]).await?
+    } else {
+        Vec::new()
+    };
+    for row in &rows {
+        let (version, name) = (row.get("version"), row.text("name").to_owned());
+        if !MIGRATIONS.iter().any(|known| *version == SqlValue::Int(known.version)) {
+            schema.unknown.push(name.clone());
+        }
+        schema.applied.push(name);
+    }
+    let applied = |migration: &&Migration| {
+        rows.iter().any(|row| *row.get("version") == SqlValue::Int(migration.version))
+    };
+    schema.missing =
+        MIGRATIONS.iter().filter(|step| !applied(step)).map(|step| step.name).collect();
+    Ok(schema)
+}
+
+/// Whether any version ever worked on this database.
+async fn has_versions(backend: &Backend) -> Result<bool, StoreError> {
+    let text = match backend {
+        Backend::Sqlite { .. } => {
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'schema_versions'"
+        }
+        Backend::Postgres(_) => {
+            "SELECT tablename::TEXT FROM pg_tables \
+             WHERE tablename = 'schema_versions' AND schemaname = ANY (current_schemas(FALSE))"
+        }
+    };
+    Ok(!backend.fetch(Sql::new(text), &[("name", SqlType::Text)]).await?.is_empty())
 }
 
 /// Applies what is missing.

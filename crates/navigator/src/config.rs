@@ -8,6 +8,7 @@ use std::{
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
@@ -37,6 +38,14 @@ pub(crate) struct ServerConfig {
     pub(crate) url: String,
     /// Shared by server and agents; without it the server takes no agents from outside.
     pub(crate) agent_secret: Option<String>,
+    /// Seconds that open requests have to end after the process was asked to.
+    shutdown_grace_s: u64,
+}
+
+impl ServerConfig {
+    pub(crate) fn shutdown_grace(&self) -> Duration {
+        Duration::from_secs(self.shutdown_grace_s)
+    }
 }
 
 impl Default for ServerConfig {
@@ -46,6 +55,7 @@ impl Default for ServerConfig {
             database: "sqlite:/var/lib/navigator/navigator.sqlite".to_owned(),
             url: "http://127.0.0.1:9696".to_owned(),
             agent_secret: None,
+            shutdown_grace_s: 10,
         }
     }
 }

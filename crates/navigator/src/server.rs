@@ -43,6 +43,7 @@ pub(crate) async fn state(config: &Config) -> anyhow::Result<ApiState> {
         settings: Arc::new(config.network.settings(&config.agent)),
         identity: Arc::new(config.identity.identity()?),
         agent_secret: config.agent_secret(),
+        metrics: Arc::default(),
     })
 }
 
@@ -56,8 +57,9 @@ pub(crate) async fn serve(
         TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     tracing::info!(%address, "serving the API");
     let store = state.store.clone();
+    let (router, grace) = (navigator_api::router(state), config.server.shutdown_grace());
     tokio::select! {
-        served = navigator_api::serve(listener, navigator_api::router(state), shutdown) => served?,
+        served = navigator_api::serve(listener, router, shutdown, grace) => served?,
         () = navigator_api::keep_house(store) => {}
     }
     Ok(())

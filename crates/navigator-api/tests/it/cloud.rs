@@ -37,6 +37,7 @@ impl Backend {
 
 pub(crate) struct Cloud {
     pub(crate) router: Router,
+    pub(crate) store: Store,
     pub(crate) plane: LocalControlPlane,
 }
 
@@ -100,14 +101,15 @@ impl Cloud {
         let store = Store::connect(&backend.url()).await.unwrap();
         store.migrate().await.unwrap();
         let state = ApiState {
-            store,
+            store: store.clone(),
             hub: Hub::default(),
             settings: Arc::new(settings),
             identity: Arc::new(identity()),
             agent_secret: Some("secret".into()),
+            metrics: Arc::default(),
         };
         let plane = LocalControlPlane::from(&state);
-        Self { router: router(state), plane }
+        Self { router: router(state), store, plane }
     }
 
     /// A host with all three agents registers.
@@ -137,6 +139,14 @@ impl Cloud {
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// The body of an answer that is no JSON.
+    pub(crate) async fn text(&self, request: axum::http::request::Builder) -> String {
+        let request = request.body(Body::empty()).unwrap();
+        let response: Response<Body> = self.router.clone().oneshot(request).await.unwrap();
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
     }
 
     pub(crate) async fn raw(&self, user: &str, method: &str, path: &str, body: Vec<u8>) -> Answer {

@@ -29,6 +29,7 @@ mod hosting;
 mod identity;
 mod lists;
 mod openapi;
+mod operation;
 mod overload;
 mod requests;
 mod server;

@@ -23,7 +23,8 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
         let router = Cloud::new().await.router;
-        let running = tokio::spawn(navigator_api::serve(listener, router, stopped));
+        let running =
+            tokio::spawn(navigator_api::serve(listener, router, stopped, Duration::from_secs(5)));
         Self { address, stop, running }
     }
 

@@ -16,6 +16,7 @@ on_both! {
     every_stored_attribute_has_a_column_of_its_kind,
     every_resource_can_be_listed,
     a_newer_schema_is_refused,
+    a_schema_tells_what_it_has_and_what_it_lacks,
 }
 
 fn declarations() -> Vec<&'static Declaration> {
@@ -92,4 +93,16 @@ async fn a_newer_schema_is_refused(database: &Database) {
     database.execute(text).await;
     let refused = store.migrate().await.unwrap_err();
     assert!(refused.to_string().contains("the future"), "{refused}");
+}
+
+async fn a_schema_tells_what_it_has_and_what_it_lacks(database: &Database) {
+    let store = database.connect().await;
+    let empty = store.schema().await.unwrap();
+    assert!(empty.applied.is_empty() && !empty.is_current());
+    assert_eq!(empty.missing[0], "0001_engine");
+    store.migrate().await.unwrap();
+    let whole = store.schema().await.unwrap();
+    assert!(whole.is_current());
+    assert_eq!(whole.applied, empty.missing);
+    assert_eq!(whole.unknown, Vec::<String>::new());
 }
