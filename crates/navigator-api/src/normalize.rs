@@ -77,6 +77,7 @@ mod tests {
             ("/v2.0/security-groups", "/v2.0/security_groups"),
             ("/v2.0/networks/a-b-c.json", "/v2.0/networks/a-b-c"),
             ("/v2.0/routers/a-b/add-router-interface", "/v2.0/routers/a-b/add_router_interface"),
+            ("/v2.0/quotas/a-b/details.json", "/v2.0/quotas/a-b/details"),
             ("/agent/v1/wake-ups", "/agent/v1/wake-ups"),
         ] {
             assert_eq!(normal_path(given), normal);

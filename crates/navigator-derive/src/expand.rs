@@ -279,6 +279,7 @@ fn resource(declared: &Declared) -> TokenStream {
     let (name, collection, class, extension) =
         (&options.name, &options.collection, &options.class, &options.extension);
     let table = options.table.as_ref().unwrap_or(collection);
+    let quota = options.quota.as_ref().unwrap_or(name);
     let attributes = declared.fields.iter().map(|field| attribute(field, table));
     let (visible_to_all, visible_to_project) =
         (&options.visible_to_all, &options.visible_to_project);
@@ -339,6 +340,7 @@ fn resource(declared: &Declared) -> TokenStream {
                     visible_to_all: #visible_to_all,
                     visible_to_project: #visible_to_project,
                     admin_only: #admin_only,
+                    quota: #quota,
                 };
                 &DECLARATION
             }

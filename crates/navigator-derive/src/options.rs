@@ -30,6 +30,8 @@ pub(crate) struct ResourceOptions {
     pub(crate) visible_to_all: String,
     pub(crate) visible_to_project: String,
     pub(crate) admin_only: bool,
+    /// Name of its quota, if it differs from its own.
+    pub(crate) quota: Option<String>,
     pub(crate) present: Option<Path>,
     pub(crate) path: Option<String>,
     pub(crate) without_create: bool,
@@ -173,6 +175,7 @@ impl ResourceOptions {
             "visible_to_all" => self.visible_to_all = text(meta)?,
             "visible_to_project" => self.visible_to_project = text(meta)?,
             "admin_only" => self.admin_only = true,
+            "quota" => self.quota = Some(text(meta)?),
             "present" => self.present = Some(meta.value()?.parse()?),
             "path" => self.path = Some(text(meta)?),
             "without" => return meta.parse_nested_meta(|inner| self.read_without(&inner)),

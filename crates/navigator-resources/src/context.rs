@@ -6,6 +6,8 @@ use std::{collections::BTreeSet, ops::RangeInclusive};
 use navigator_model::{L4PortRange, MacAddress, ProjectId};
 use uuid::Uuid;
 
+use crate::quota::Quotas;
+
 /// Who asks, as identity found out. What they may do is decided by the policy's rules; only the
 /// outcomes of two of them are kept here, for decisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,6 +113,7 @@ pub struct Settings {
     pub max_routes: usize,
     pub max_allowed_address_pairs: usize,
     pub dns_domain: String,
+    pub quotas: Quotas,
 }
 
 impl Default for Settings {
@@ -132,6 +135,7 @@ impl Default for Settings {
             max_routes: 30,
             max_allowed_address_pairs: 10,
             dns_domain: "openstacklocal".to_owned(),
+            quotas: Quotas::default(),
         }
     }
 }

@@ -38,6 +38,8 @@ pub struct Declaration {
     pub visible_to_project: &'static str,
     /// Nobody else may see or change one, and no project owns one.
     pub admin_only: bool,
+    /// The name that limits on the number of these have, such as `port`.
+    pub quota: &'static str,
 }
 
 /// The verbs of a resource that change something; others answer 405.
@@ -141,6 +143,12 @@ impl Declaration {
     pub fn attribute(&self, name: &str) -> Option<&'static Attribute> {
         let name = if name == "tenant_id" { "project_id" } else { name };
         self.all().find(|a| a.name == name && !a.internal)
+    }
+
+    /// Whether projects own these, so that their number is limited.
+    pub fn is_counted(&self) -> bool {
+        let owned = self.all().any(|a| a.column == "project_id" && a.expression.is_none());
+        owned && !self.admin_only
     }
 
     /// Columns and computed columns, in order: what a SELECT lists and a row holds.

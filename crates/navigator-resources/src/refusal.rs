@@ -52,6 +52,7 @@ refusals! {
     HTTPNotFound {} => 404, "The resource could not be found.";
     PolicyNotAuthorized { action } => 403, "(rule:{action}) is disallowed by policy";
     Conflict { reason } => 409, "{reason}";
+    TenantQuotaNotFound { tenant_id } => 404, "Quota for tenant {tenant_id} could not be found.";
     OverQuota { overs } => 409, "Quota exceeded for resources: {overs}.";
     RevisionNumberConstraintFailed { expected, current } => 412,
         "Constrained to {expected}, but current revision is {current}";

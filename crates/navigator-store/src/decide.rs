@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use navigator_model::{Revision, Scope};
 use navigator_resources::{
-    Caller, Context, DecodeError, Facts, Query, Refusal, Settings, Stop, Writes, facts::Fact,
+    Caller, Context, Declaration, DecodeError, Facts, Query, Refusal, Settings, Stop, Writes,
+    facts::Fact,
 };
 use uuid::Uuid;
 
@@ -14,7 +15,9 @@ use crate::{
     change_log::Touched,
     error::{DecideError, Fault, StoreError},
     figures::{Counters, count},
-    load, write,
+    load,
+    quota::Creation,
+    write,
 };
 
 /// Attempts of a transaction before the caller is told to come back later.
@@ -29,6 +32,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) settings: &'a Settings,
     pub(crate) now: &'a str,
+    /// The resource whose objects the request creates.
+    pub(crate) created: Option<&'static Declaration>,
 }
 
 /// Why an attempt ended without a commit.
@@ -120,18 +125,20 @@ where
     T: Send,
     F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
 {
-    let Surroundings { caller, settings, now, .. } = surroundings;
+    let Surroundings { caller, settings, now, created, .. } = surroundings;
     let mut tx = backend.write().await?;
     let outcome = async {
         let mut touched = Touched::default();
+        let mut creation = Creation::new(created, &settings.quotas);
         let mut values = Vec::with_capacity(count);
         for index in 0..count {
             // New for each: otherwise two of one kind would get the same ids.
             let context = Context { caller, settings, now, seed: Uuid::new_v4() };
             let (value, writes) = settle(&mut tx, |facts| decide(index, facts, &context)).await?;
-            write::execute(&mut tx, writes, now, &mut touched).await?;
+            write::execute(&mut tx, writes, now, &mut touched, &mut creation).await?;
             values.push(value);
         }
+        creation.check(&mut tx).await?;
         Ok((values, touched.record(&mut tx).await?))
     }
     .await;

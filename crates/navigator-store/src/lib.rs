@@ -18,13 +18,14 @@ mod listing;
 mod load;
 mod migrations;
 mod prune;
+mod quota;
 mod sql;
 mod table;
 mod write;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use navigator_model::{Fetched, Heartbeat, HostName, Report, Revision, Scope};
+use navigator_model::{Fetched, Heartbeat, HostName, ProjectId, Report, Revision, Scope};
 use navigator_resources::{Caller, Context, Declaration, Facts, Row, Settings, Stop, Writes};
 
 pub use agents::Heard;
@@ -32,6 +33,7 @@ pub use error::{DecideError, StoreError};
 pub use figures::Figures;
 pub use listing::{Bound, Direction, FixedIpFilter, Listing, Paging};
 pub use migrations::Schema;
+pub use quota::Limits;
 
 use backend::Backend;
 use decide::Surroundings;
@@ -115,8 +117,62 @@ impl Store {
         T: Send,
         F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
     {
-        let surroundings = Surroundings { counters: &self.counters, caller, settings, now };
+        let counters = &self.counters;
+        let surroundings = Surroundings { counters, caller, settings, now, created: None };
         decide::decide_all(&self.backend, surroundings, count, decide).await
+    }
+
+    /// The same for decisions that create objects of this resource: refused, too, if a project
+    /// would have more of them than its quota.
+    pub async fn create_all<T, F>(
+        &self,
+        declaration: &'static Declaration,
+        caller: &Caller,
+        settings: &Settings,
+        now: &str,
+        count: usize,
+        decide: F,
+    ) -> Result<(Vec<T>, Vec<(Scope, Revision)>), DecideError>
+    where
+        T: Send,
+        F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
+    {
+        let counters = &self.counters;
+        let created = Some(declaration);
+        let surroundings = Surroundings { counters, caller, settings, now, created };
+        decide::decide_all(&self.backend, surroundings, count, decide).await
+    }
+
+    /// The limits that were set for projects, of those that have any.
+    pub async fn all_quotas(&self) -> Result<BTreeMap<ProjectId, Limits>, StoreError> {
+        quota::all(&self.backend).await
+    }
+
+    /// The limits that were set for this project.
+    pub async fn quotas(&self, project: &ProjectId) -> Result<Limits, StoreError> {
+        quota::of(&self.backend, project).await
+    }
+
+    pub async fn set_quotas(
+        &self,
+        project: &ProjectId,
+        limits: &BTreeMap<&'static str, i64>,
+    ) -> Result<(), StoreError> {
+        quota::set(&self.backend, project, limits).await
+    }
+
+    /// Back to the defaults; whether any limit was set.
+    pub async fn reset_quotas(&self, project: &ProjectId) -> Result<bool, StoreError> {
+        quota::reset(&self.backend, project).await
+    }
+
+    /// How many objects of each of these resources the project has.
+    pub async fn used(
+        &self,
+        project: &ProjectId,
+        declarations: &[&'static Declaration],
+    ) -> Result<Vec<i64>, StoreError> {
+        quota::used(&self.backend, project, declarations).await
     }
 
     /// A scope as of now: complete, or what changed since a revision if that is still known.

@@ -9,6 +9,7 @@ use crate::{
     change_log::Touched,
     decide::Ended,
     error::{Fault, StoreError},
+    quota::Creation,
     sql::{Param, Sql},
     table::{column, links, quoted, stored},
 };
@@ -18,11 +19,12 @@ pub(crate) async fn execute(
     writes: Writes,
     now: &str,
     touched: &mut Touched,
+    creation: &mut Creation<'_>,
 ) -> Result<(), Ended> {
     for write in writes.0 {
         match write {
             Write::Insert { declaration, row, conflict } => {
-                insert(tx, declaration, &row, conflict).await?;
+                insert(tx, declaration, &row, conflict, creation).await?;
             }
             Write::Update { declaration, id, row } => {
                 update(tx, declaration, &id, &row, now).await?;
@@ -64,13 +66,19 @@ async fn insert(
     declaration: &'static Declaration,
     row: &Row,
     conflict: Option<Refusal>,
+    creation: &mut Creation<'_>,
 ) -> Result<(), Ended> {
     let (attributes, params): (Vec<_>, Vec<_>) = stored(declaration, row)?.into_iter().unzip();
     let names: Vec<_> = attributes.into_iter().map(quoted).collect();
     let mut sql =
         Sql::new(&format!("INSERT INTO {} ({}) VALUES ", declaration.table, names.join(", ")));
     sql.bind_list(params);
-    refused_if_taken(tx.execute(sql).await, conflict)?;
+    let inserted = if creation.asks(declaration, row) {
+        creation.insert(tx, sql, declaration, row).await
+    } else {
+        tx.execute(sql).await
+    };
+    refused_if_taken(inserted, conflict)?;
     for (link, items) in links(declaration, row)? {
         add_items(tx, link, row.text("id"), items).await?;
     }

@@ -139,11 +139,15 @@ pub fn all_in_one(
     let mappings: String =
         bridge_mappings.iter().map(|(name, device)| format!("{name} = '{device}'\n")).collect();
     format!(
-        "[server]\nlisten = '{api_address}'\ndatabase = '{database}'\n\n[agent]\nhost = '{}'\n\
+        "[server]\nlisten = '{api_address}'\ndatabase = '{database}'\n\n{NO_QUOTAS}[agent]\nhost = '{}'\n\
          state_dir = '{dir}/agent'\n\n[agent.bridge_mappings]\n{mappings}",
         host.name()
     )
 }
+
+/// Tests and measurements make as many objects as they like.
+const NO_QUOTAS: &str = "[quotas]\nnetwork = -1\nsubnet = -1\nport = -1\nrouter = -1\n\
+    floatingip = -1\n\n";
 
 /// The binary under test: named by NAVIGATOR_BINARY, or built beside the running test.
 pub fn binary() -> PathBuf {

@@ -1,7 +1,7 @@
 //! The configuration file. Every key has a default; an unknown key is an error that names it.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs::OpenOptions,
     io::Write as _,
     net::SocketAddr,
@@ -15,7 +15,7 @@ use anyhow::{Context as _, bail};
 use navigator_agent::AgentConfig;
 use navigator_api::Identity;
 use navigator_model::{L4PortRange, MacAddress};
-use navigator_resources::Settings;
+use navigator_resources::{Quotas, Settings, quota::counted};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -25,6 +25,7 @@ pub(crate) struct Config {
     pub(crate) server: ServerConfig,
     pub(crate) identity: IdentityConfig,
     pub(crate) network: NetworkConfig,
+    pub(crate) quotas: QuotasConfig,
     pub(crate) agent: AgentConfig,
 }
 
@@ -112,7 +113,7 @@ pub(crate) struct NetworkConfig {
 }
 
 impl NetworkConfig {
-    pub(crate) fn settings(&self, agent: &AgentConfig) -> Settings {
+    fn settings(&self, agent: &AgentConfig) -> Settings {
         let defaults = Settings::default();
         let mapped = agent.bridge_mappings.keys().cloned();
         Settings {
@@ -139,7 +140,39 @@ impl NetworkConfig {
     }
 }
 
+/// How many objects of each kind a project may have for which no administrator set a limit. -1 is
+/// no limit.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct QuotasConfig {
+    /// Of kinds that are not named.
+    default_quota: Option<i64>,
+    /// By name as in the API, such as `port`.
+    #[serde(flatten)]
+    limits: BTreeMap<String, i64>,
+}
+
+impl QuotasConfig {
+    /// The first name that no quota has.
+    fn unknown(&self) -> Option<&String> {
+        let counted = counted();
+        let known = |name: &String| counted.iter().any(|declaration| declaration.quota == *name);
+        self.limits.keys().find(|name| !known(name))
+    }
+
+    fn quotas(&self) -> Quotas {
+        let mut quotas = Quotas::default();
+        quotas.default = self.default_quota.unwrap_or(quotas.default);
+        quotas.limits.extend(self.limits.clone());
+        quotas
+    }
+}
+
 impl Config {
+    pub(crate) fn settings(&self) -> Settings {
+        Settings { quotas: self.quotas.quotas(), ..self.network.settings(&self.agent) }
+    }
+
     pub(crate) fn load(path: Option<PathBuf>) -> anyhow::Result<Self> {
         let Some(path) = path else { return Ok(Self::default()) };
         Self::read(&path).with_context(|| format!("configuration {}", path.display()))
@@ -152,6 +185,9 @@ impl Config {
                 "identity.mode \"none\" makes everybody the administrator: server.listen has to be \
                  a loopback address, or use identity.mode = \"basic\""
             );
+        }
+        if let Some(name) = config.quotas.unknown() {
+            bail!("quotas.{name}: there is no such quota");
         }
         Ok(config)
     }

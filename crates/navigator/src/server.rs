@@ -40,7 +40,7 @@ pub(crate) async fn state(config: &Config) -> anyhow::Result<ApiState> {
     Ok(ApiState {
         store: store(config).await?,
         hub: Hub::default(),
-        settings: Arc::new(config.network.settings(&config.agent)),
+        settings: Arc::new(config.settings()),
         identity: Arc::new(config.identity.identity()?),
         agent_secret: config.agent_secret(),
         metrics: Arc::default(),

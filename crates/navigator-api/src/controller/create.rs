@@ -48,11 +48,18 @@ pub(crate) async fn create<R: Rules>(
     let parent_id = ids.parent.as_deref();
     let (created, moved) = state
         .store
-        .decide_all(&caller, &state.settings, &now(), inputs.len(), |index, facts, context| {
-            let input = &inputs[index];
-            R::create(input, parent_id, facts, context)
-                .map(|(object, writes)| (object.id(), writes))
-        })
+        .create_all(
+            declaration,
+            &caller,
+            &state.settings,
+            &now(),
+            inputs.len(),
+            |index, facts, context| {
+                let input = &inputs[index];
+                R::create(input, parent_id, facts, context)
+                    .map(|(object, writes)| (object.id(), writes))
+            },
+        )
         .await?;
     state.wake(moved);
     let rows = rows::<R>(&state, &created).await?;

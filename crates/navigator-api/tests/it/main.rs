@@ -31,5 +31,6 @@ mod lists;
 mod openapi;
 mod operation;
 mod overload;
+mod quotas;
 mod requests;
 mod server;

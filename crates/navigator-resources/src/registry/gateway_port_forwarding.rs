@@ -27,6 +27,7 @@ use crate::{Context, Facts, Resource, Router, Rules, Stop, Writes, forwarding::S
     collection = "gateway_port_forwardings",
     class = "RouterGatewayPortForwarding",
     extension = "router-gateway-port-forwarding",
+    quota = "router_gateway_port_forwarding",
     parent = Router,
     parent_column = "router_id"
 )]

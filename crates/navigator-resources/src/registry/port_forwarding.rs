@@ -23,6 +23,7 @@ use crate::{Context, Facts, FloatingIp, Resource, Rules, Stop, Writes, forwardin
     collection = "port_forwardings",
     class = "PortForwarding",
     extension = "floating-ip-port-forwarding",
+    quota = "floatingip_port_forwarding",
     parent = FloatingIp,
     parent_column = "floatingip_id"
 )]

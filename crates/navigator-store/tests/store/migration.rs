@@ -3,6 +3,7 @@
 use futures::future::join_all;
 use navigator_resources::{
     Declaration, Rules, SqlType,
+    quota::counted,
     registry::{Visitor, visit_all},
 };
 use navigator_store::Listing;
@@ -15,6 +16,7 @@ on_both! {
     servers_that_start_at_once_all_find_the_schema,
     every_stored_attribute_has_a_column_of_its_kind,
     every_resource_can_be_listed,
+    counting_what_a_project_has_is_indexed,
     a_newer_schema_is_refused,
     a_schema_tells_what_it_has_and_what_it_lacks,
 }
@@ -70,6 +72,30 @@ async fn every_stored_attribute_has_a_column_of_its_kind(database: &Database) {
             assert!(columns.contains(&wanted), "{table} lacks {wanted:?}: {columns:?}");
         }
     }
+}
+
+async fn counting_what_a_project_has_is_indexed(database: &Database) {
+    database.migrated().await;
+    for table in counted().iter().map(|declaration| declaration.table) {
+        let indexes = indexes(database, table).await;
+        let counts =
+            |index: &String| index.contains("(project_id)") || index.contains("(project_id,");
+        assert!(indexes.iter().any(counts), "{table} has no index on project_id: {indexes:?}");
+    }
+}
+
+/// The statements that would make a table's indexes.
+async fn indexes(database: &Database, table: &str) -> Vec<String> {
+    if database.is_postgres() {
+        let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+        let text = "SELECT indexdef FROM pg_indexes WHERE tablename = $1";
+        let rows = sqlx::query(text).bind(table).fetch_all(&mut connection).await.unwrap();
+        return rows.iter().map(|row| row.get(0)).collect();
+    }
+    let mut connection = SqliteConnection::connect(&database.url()).await.unwrap();
+    let text = "SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = $1 AND sql <> ''";
+    let rows = sqlx::query(text).bind(table).fetch_all(&mut connection).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
 }
 
 /// Names and types of a table's columns, in lower case.

@@ -1,0 +1,169 @@
+//! `/v2.0/quotas`: how many objects of each kind a project may have, and has.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Extension, Json, Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::StatusCode,
+    routing::get,
+};
+use navigator_model::ProjectId;
+use navigator_resources::{
+    Caller, Declaration, Refusal,
+    quota::{QuotaUpdate, UNLIMITED, counted},
+};
+use navigator_store::Limits;
+use serde_json::{Map, Value, json};
+
+use crate::{body, fault::Fault, state::ApiState};
+
+type Answer = Result<Json<Value>, Fault>;
+
+/// Details come here without their `.json`.
+pub(crate) fn routes() -> Router<ApiState> {
+    Router::new()
+        .route("/v2.0/quotas", get(list))
+        .route("/v2.0/quotas/tenant", get(tenant))
+        .route("/v2.0/quotas/project", get(project))
+        .route("/v2.0/quotas/{project}", get(show).put(update).delete(reset))
+        .route("/v2.0/quotas/{project}/default", get(defaults))
+        .route("/v2.0/quotas/{project}/details", get(details))
+}
+
+/// Limits of other projects are the administrator's to see, and all are the administrator's to set.
+fn authorized(caller: &Caller, of: Option<&ProjectId>, action: &str) -> Result<(), Refusal> {
+    if caller.is_admin || of == Some(&caller.project_id) {
+        return Ok(());
+    }
+    Err(Refusal::PolicyNotAuthorized { action: action.to_owned() })
+}
+
+/// Every quota with its limit for a project that has these of its own.
+fn limits(state: &ApiState, own: &Limits) -> BTreeMap<&'static str, i64> {
+    let limit = |declaration: &&'static Declaration| {
+        let quota = declaration.quota;
+        (quota, own.get(quota).copied().unwrap_or_else(|| state.settings.quotas.limit(quota)))
+    };
+    counted().iter().map(limit).collect()
+}
+
+/// Projects for which something was set.
+async fn list(State(state): State<ApiState>, Extension(caller): Extension<Caller>) -> Answer {
+    authorized(&caller, None, "get_quota")?;
+    let mut quotas = Vec::new();
+    for (project, own) in state.store.all_quotas().await? {
+        let mut quota = json!(limits(&state, &own));
+        quota["project_id"] = project.0.clone().into();
+        quota["tenant_id"] = project.0.into();
+        quotas.push(quota);
+    }
+    Ok(Json(json!({ "quotas": quotas })))
+}
+
+async fn tenant(Extension(caller): Extension<Caller>) -> Json<Value> {
+    Json(json!({"tenant": {"tenant_id": caller.project_id.0}}))
+}
+
+async fn project(Extension(caller): Extension<Caller>) -> Json<Value> {
+    Json(json!({"project": {"project_id": caller.project_id.0}}))
+}
+
+async fn shown(state: &ApiState, project: &ProjectId) -> Answer {
+    let own = state.store.quotas(project).await?;
+    Ok(Json(json!({"quota": limits(state, &own)})))
+}
+
+async fn show(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(project): Path<String>,
+) -> Answer {
+    let project = ProjectId(project);
+    authorized(&caller, Some(&project), "get_quota")?;
+    shown(&state, &project).await
+}
+
+async fn defaults(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(project): Path<String>,
+) -> Answer {
+    authorized(&caller, Some(&ProjectId(project)), "get_quota")?;
+    Ok(Json(json!({"quota": limits(&state, &Limits::new())})))
+}
+
+/// Nothing is ever reserved: what a request creates is counted in the transaction that creates it.
+async fn details(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(project): Path<String>,
+) -> Answer {
+    let project = ProjectId(project);
+    authorized(&caller, Some(&project), "get_quota")?;
+    let counted = counted();
+    let used = state.store.used(&project, &counted).await?;
+    let limits = limits(&state, &state.store.quotas(&project).await?);
+    let detail = |(declaration, used): (&&'static Declaration, i64)| {
+        let limit = limits.get(declaration.quota).copied().unwrap_or(UNLIMITED);
+        (declaration.quota.to_owned(), json!({"limit": limit, "used": used, "reserved": 0}))
+    };
+    let details: Map<String, Value> = counted.iter().zip(used).map(detail).collect();
+    Ok(Json(json!({ "quota": details })))
+}
+
+async fn update(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(project): Path<String>,
+    body: Bytes,
+) -> Answer {
+    let project = ProjectId(project);
+    authorized(&caller, None, "update_quota")?;
+    let mut body = body::object(&body)?;
+    let Some(Value::Object(mut attributes)) = body.remove("quota") else {
+        return Err(Fault::bad_request("Unable to find 'quota' in request body"));
+    };
+    // Clients repeat whose it is.
+    attributes.remove("project_id");
+    attributes.remove("tenant_id");
+    let update = QuotaUpdate::from_json(&attributes)?;
+    if update.check_limit {
+        check_usage(&state, &project, &update).await?;
+    }
+    state.store.set_quotas(&project, &update.limits).await?;
+    shown(&state, &project).await
+}
+
+async fn check_usage(
+    state: &ApiState,
+    project: &ProjectId,
+    update: &QuotaUpdate,
+) -> Result<(), Fault> {
+    let mut named = counted();
+    named.retain(|declaration| update.limits.contains_key(declaration.quota));
+    let used = state.store.used(project, &named).await?;
+    for (declaration, used) in named.iter().zip(used) {
+        let limit = update.limits.get(declaration.quota).copied().unwrap_or(UNLIMITED);
+        if limit != UNLIMITED && used > limit {
+            return Err(Fault::bad_request(format!(
+                "Quota {limit} for {} is below what is in use: {used}",
+                declaration.quota
+            )));
+        }
+    }
+    Ok(())
+}
+
+async fn reset(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(project): Path<String>,
+) -> Result<StatusCode, Fault> {
+    authorized(&caller, None, "delete_quota")?;
+    if state.store.reset_quotas(&ProjectId(project.clone())).await? {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Refusal::TenantQuotaNotFound { tenant_id: project }.into())
+}
