@@ -288,7 +288,8 @@ fn resource(declared: &Declared) -> TokenStream {
     let docs = prose(&declared.docs);
     let (create_verb, update_verb, delete_verb) =
         (!options.without_create, !options.without_update, !options.without_delete);
-    let tags = options.tags;
+    let (tags, view) = (options.tags, options.view);
+    let root = options.root.as_deref().unwrap_or("v2.0");
     let rbac = match &options.rbac {
         Some(object_type) => quote!(::core::option::Option::Some(#object_type)),
         None => quote!(::core::option::Option::None),
@@ -322,7 +323,9 @@ fn resource(declared: &Declared) -> TokenStream {
                 static DECLARATION: ::navigator_resources::Declaration = ::navigator_resources::Declaration {
                     name: #name,
                     collection: #collection,
+                    root: #root,
                     path: #path,
+                    view: #view,
                     verbs: ::navigator_resources::declaration::Verbs {
                         create: #create_verb,
                         update: #update_verb,

@@ -39,6 +39,8 @@ pub(crate) struct ResourceOptions {
     pub(crate) without_delete: bool,
     pub(crate) tags: bool,
     pub(crate) rbac: Option<String>,
+    pub(crate) root: Option<String>,
+    pub(crate) view: bool,
 }
 
 pub(crate) struct Field {
@@ -180,6 +182,8 @@ impl ResourceOptions {
             "path" => self.path = Some(text(meta)?),
             "without" => return meta.parse_nested_meta(|inner| self.read_without(&inner)),
             "tags" => self.tags = true,
+            "root" => self.root = Some(text(meta)?),
+            "view" => self.view = true,
             "rbac" => self.rbac = Some(text(meta)?),
             _ => return Err(meta.error("unknown option of a resource")),
         }

@@ -13,7 +13,9 @@ pub struct Declaration {
     pub name: &'static str,
     /// Body key of many: `networks`.
     pub collection: &'static str,
-    /// URL below `/v2.0`, or below its parent's: `qos/policies`. Words are joined by `_` here;
+    /// First part of the URL: `v2.0`.
+    pub root: &'static str,
+    /// URL below the root, or below its parent's: `qos/policies`. Words are joined by `_` here;
     /// clients may say `-`.
     pub path: &'static str,
     /// Which changes there are; reading there always is.
@@ -25,6 +27,8 @@ pub struct Declaration {
     /// As in Neutron's error types: `Network` of `NetworkNotFound`.
     pub class: &'static str,
     pub table: &'static str,
+    /// The table is a view: its rows are not locked, and other resources write them.
+    pub view: bool,
     /// The resource under whose URL this one lives.
     pub parent: Option<Parent>,
     /// Alias of the extension that brings the resource.
@@ -129,7 +133,7 @@ impl Declaration {
     /// `parent` where a child has its parent's id.
     pub fn url(&self, parent: &str) -> String {
         match &self.parent {
-            None => format!("/v2.0/{}", self.path),
+            None => format!("/{}/{}", self.root, self.path),
             Some(of) => format!("{}/{parent}/{}", (of.declaration)().url(parent), self.path),
         }
     }

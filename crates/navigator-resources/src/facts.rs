@@ -7,7 +7,7 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
-use navigator_model::{NetworkId, PortId, SubnetId};
+use navigator_model::{L4Port, L4PortRange, NetworkId, PortId, Protocol, SubnetId};
 
 use crate::{
     declaration::Declaration,
@@ -85,6 +85,8 @@ pub enum Query {
         physical_network: Option<String>,
         choice: SegmentChoice,
     },
+    /// The lowest port of a range that nobody claims. It takes nothing: the holder's row is locked.
+    FreePort { holder: String, protocol: Protocol, ports: L4PortRange },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -107,6 +109,7 @@ pub enum Fact {
     /// `None`: taken, or none left.
     Address(Option<IpAddr>),
     Segment(Option<u32>),
+    Port(Option<L4Port>),
 }
 
 #[derive(Debug, Default)]
@@ -154,6 +157,19 @@ impl Facts {
     ) -> Result<Option<IpAddr>, Stop> {
         match self.get(Query::AllocateAddress { subnet_id, network_id, port_id, choice })? {
             Fact::Address(address) => Ok(*address),
+            _ => Ok(None),
+        }
+    }
+
+    /// The lowest port of `ports` that `holder` has free. Lock the holder's row before.
+    pub fn free_port(
+        &self,
+        holder: &str,
+        protocol: Protocol,
+        ports: L4PortRange,
+    ) -> Result<Option<L4Port>, Stop> {
+        match self.get(Query::FreePort { holder: holder.to_owned(), protocol, ports })? {
+            Fact::Port(port) => Ok(*port),
             _ => Ok(None),
         }
     }

@@ -28,4 +28,5 @@ registry! {
     floating_ip::FloatingIp,
     port_forwarding::PortForwarding,
     gateway_port_forwarding::GatewayPortForwarding,
+    forward::Forward,
 }

@@ -192,6 +192,13 @@ impl World {
                 self.segments.extend(found.map(key));
                 Fact::Segment(found)
             }
+            Query::FreePort { holder, protocol, ports } => {
+                let claimed = |port: &u16| {
+                    self.claims.contains_key(&(holder.clone(), protocol.number(), *port))
+                };
+                let free = ports.ports().find(|port| !claimed(port));
+                Fact::Port(free.and_then(navigator_model::L4Port::new))
+            }
         }
     }
 

@@ -6,9 +6,9 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use navigator_model::{NetworkId, PortId, SubnetId};
+use navigator_model::{L4Port, L4PortRange, NetworkId, PortId, Protocol, SubnetId};
 use navigator_resources::{
-    SqlType,
+    SqlType, SqlValue,
     facts::{AddressChoice, SegmentChoice},
 };
 
@@ -89,6 +89,32 @@ async fn take_address(
         ],
     );
     Ok(tx.execute(sql).await? == 1)
+}
+
+/// The lowest port of the range that nobody claimed of this holder.
+pub(crate) async fn free_port(
+    tx: &mut Tx,
+    holder: &str,
+    protocol: Protocol,
+    ports: L4PortRange,
+) -> Result<Option<L4Port>, StoreError> {
+    let sql = Sql::with(
+        "SELECT port FROM port_claims \
+         WHERE holder = $1 AND protocol = $2 AND port BETWEEN $3 AND $4 ORDER BY port",
+        [
+            holder.into(),
+            protocol.name().into(),
+            i64::from(ports.first().get()).into(),
+            i64::from(ports.last().get()).into(),
+        ],
+    );
+    let claimed = tx.fetch(sql, &[("port", SqlType::Int)]).await?;
+    let mut claimed = claimed.iter().map(|row| row.get("port")).peekable();
+    let free = ports.ports().find(|port| {
+        let taken = claimed.peek() == Some(&&SqlValue::Int(i64::from(*port)));
+        claimed.next_if(|_| taken).is_none()
+    });
+    Ok(free.and_then(L4Port::new))
 }
 
 pub(crate) async fn segment(

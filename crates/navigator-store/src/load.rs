@@ -32,6 +32,9 @@ pub(crate) async fn load(tx: &mut Tx, query: &Query) -> Result<Fact, StoreError>
             };
             Fact::Segment(allocate::segment(tx, &place, choice).await?)
         }
+        Query::FreePort { holder, protocol, ports } => {
+            Fact::Port(allocate::free_port(tx, holder, *protocol, *ports).await?)
+        }
     })
 }
 
@@ -64,7 +67,7 @@ fn parts(select: &Select) -> Vec<Select> {
 
 async fn part_of_rows(tx: &mut Tx, table: &str, select: &Select) -> Result<Vec<Row>, StoreError> {
     let declaration = declaration(table)?;
-    if select.lock && tx.is_postgres() {
+    if select.lock && !declaration.view && tx.is_postgres() {
         // Locked first and read afterwards: a statement that waits for a lock still computes its
         // sub-selects from the state before the wait.
         let mut sql = Sql::new(&format!("SELECT id FROM {table}"));

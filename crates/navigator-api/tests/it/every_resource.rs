@@ -85,6 +85,15 @@ async fn without_credentials_every_route_answers_401_in_keystones_form(on: Backe
             ("PUT", format!("{path}/x")),
             ("DELETE", format!("{path}/x")),
         ] {
+            let there = match method {
+                "POST" => declaration.verbs.create,
+                "PUT" => declaration.verbs.update,
+                "DELETE" => declaration.verbs.delete,
+                _ => true,
+            };
+            if !there {
+                continue;
+            }
             let answer = surface.cloud.raw("nobody", method, &path, b"{}".to_vec()).await;
             assert_eq!(
                 (answer.status, &answer.body["error"]["code"]),

@@ -24,6 +24,7 @@ macro_rules! on_both {
 mod agents;
 mod cloud;
 mod every_resource;
+mod forwards;
 mod gateway_port_forwarding;
 mod hosting;
 mod identity;
