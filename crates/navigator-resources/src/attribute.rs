@@ -9,7 +9,7 @@ mod text;
 pub(crate) use text::{ids, text_attribute};
 
 pub use json::{Dict, JsonValue};
-pub use text::Text;
+pub use text::{Name, Text};
 
 use serde_json::{Value, json};
 

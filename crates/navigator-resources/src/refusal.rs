@@ -63,6 +63,9 @@ refusals! {
         "Unable to reconfigure sharing settings for network {network}. Multiple tenants are using it.";
     ExternalNetworkInUse { net_id } => 409,
         "External network {net_id} cannot be updated to be made non-external, since it has existing gateway ports.";
+    DefaultExternalNetworkExists { net_id } => 409,
+        "A default external network already exists: {net_id}.";
+    AutoAllocationFailure { reason } => 409, "Deployment error: {reason}.";
     FlatNetworkInUse { physical_network } => 409,
         "Unable to create the flat network. Physical network {physical_network} is in use.";
     VlanIdInUse { vlan_id, physical_network } => 409,
@@ -90,7 +93,38 @@ refusals! {
     HostRoutesExhausted { subnet_id, quota } => 400,
         "Unable to complete operation for {subnet_id}. The number of host routes exceeds the limit {quota}.";
 
+    AddressScopeInUse { address_scope_id } => 409,
+        "Unable to complete operation on address scope {address_scope_id}. There are one or more subnet pools in use on the address scope";
+    AddressScopeUpdateError { address_scope_id, reason } => 400,
+        "Unable to update address scope {address_scope_id} : {reason}";
+    EmptySubnetPoolPrefixList {} => 400, "Empty subnet pool prefix list.";
+    PrefixVersionMismatch {} => 400, "Cannot mix IPv4 and IPv6 prefixes in a subnet pool.";
+    IllegalSubnetPoolPrefixBounds { prefix_type, prefixlen, base_prefix_type, base_prefixlen } => 400,
+        "Illegal prefix bounds: {prefix_type}={prefixlen}, {base_prefix_type}={base_prefixlen}.";
+    IllegalSubnetPoolPrefixUpdate { msg } => 400, "Illegal update to prefixes: {msg}.";
+    IllegalSubnetPoolUpdate { reason } => 400, "Illegal subnetpool update : {reason}.";
+    IllegalSubnetPoolIpVersionAssociationToAddressScope { subnetpool_id, address_scope_id, ip_version } => 400,
+        "Illegal subnetpool association: subnetpool {subnetpool_id} cannot associate with address scope {address_scope_id} because subnetpool ip_version is not {ip_version}.";
+    AddressScopePrefixConflict {} => 409,
+        "Failed to associate address scope: subnetpools within an address scope must have unique prefixes.";
+    NetworkAddressScopeAffinityError {} => 400,
+        "Subnets of the same address family hosted on the same network must all be allocated from the same address scope.";
+    NetworkSubnetPoolAffinityError {} => 400,
+        "Subnets hosted on the same network must be allocated from the same subnet pool.";
+    MinPrefixSubnetAllocationError { prefixlen, min_prefixlen } => 400,
+        "Unable to allocate subnet with prefix length {prefixlen}, minimum allowed prefix is {min_prefixlen}.";
+    MaxPrefixSubnetAllocationError { prefixlen, max_prefixlen } => 400,
+        "Unable to allocate subnet with prefix length {prefixlen}, maximum allowed prefix is {max_prefixlen}.";
+    /// The pool has no room for it; Neutron answers 500, as if it were a defect.
+    SubnetAllocationError { reason } => 409, "Failed to allocate subnet: {reason}.";
+    SubnetPoolQuotaExceeded {} => 409, "Per-tenant subnet pool prefix quota exceeded.";
+    SubnetPoolDeleteError { reason } => 400, "Unable to delete subnet pool: {reason}.";
+    InvalidSubnetServiceType { service_type } => 400,
+        "Subnet service type {service_type} does not correspond to a valid device owner.";
+
     IpAddressGenerationFailure { net_id } => 409, "No more IP addresses available on network {net_id}.";
+    IpAddressGenerationFailureNoMatchingSubnet { network_id, service_type } => 409,
+        "No valid service subnet for the given device owner, network {network_id}, service type {service_type}.";
     IpAddressAlreadyAllocated { ip, subnet_id } => 409,
         "IP address {ip} already allocated in subnet {subnet_id}.";
     InvalidIpForNetwork { ip_address } => 400,
@@ -178,8 +212,10 @@ refusals! {
 /// `FloatingIp` as Neutron's messages write it: `Floating IP`. Classes not listed stay as they are.
 fn spaced(class: &str) -> &str {
     match class {
+        "AddressScope" => "Address scope",
         "FloatingIP" => "Floating IP",
         "PortForwarding" => "Port Forwarding",
+        "SubnetPool" => "Subnet pool",
         "RouterGatewayPortForwarding" => "Router Gateway Port Forwarding",
         other => other,
     }

@@ -21,6 +21,8 @@ macro_rules! registry {
 
 registry! {
     network::Network,
+    address_scope::AddressScope,
+    subnet_pool::SubnetPool,
     subnet::Subnet,
     port::Port,
     agent::Agent,

@@ -35,3 +35,4 @@ mod overload;
 mod quotas;
 mod requests;
 mod server;
+mod subnet_pools;

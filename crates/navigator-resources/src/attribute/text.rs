@@ -157,6 +157,38 @@ impl<const MAX: usize> AttributeValue for Text<MAX> {
     }
 }
 
+/// A name of at most 255 characters that is not blank.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Name(pub String);
+
+impl AttributeValue for Name {
+    const SQL: SqlType = SqlType::Text;
+
+    fn from_json(value: &Value) -> Result<Self, String> {
+        let text = Text::<255>::from_json(value)?;
+        if text.0.trim().is_empty() {
+            return Err(format!("'{}' Blank strings are not permitted", quoted(value)));
+        }
+        Ok(Self(text.0))
+    }
+
+    fn to_json(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+
+    fn to_sql(&self) -> SqlValue {
+        SqlValue::Text(self.0.clone())
+    }
+
+    fn from_sql(value: &SqlValue) -> Result<Self, String> {
+        String::from_sql(value).map(Self)
+    }
+
+    fn from_filter(text: &str) -> Option<SqlValue> {
+        Some(SqlValue::from(text))
+    }
+}
+
 /// Text that the server itself writes (status, times): any length.
 impl AttributeValue for String {
     const SQL: SqlType = SqlType::Text;

@@ -6,6 +6,7 @@ use navigator_model::{NetworkId, ObjectKey, ProjectId, Scope, SubnetId};
 use crate::{
     Caller, Context, Facts, Port, Refusal, Resource, Rules, Select, Standard, Stop, Subnet, Write,
     Writes, attribute::Text, registry::{
+        address_scope::AddressScopeId,
         agent::{Agent, DHCP_AGENT},
         port,
     },
@@ -42,6 +43,13 @@ pub struct Network {
     pub shared: bool,
     #[field(name = "router:external", create, update, filter, default = false, admin(create, update))]
     pub external: bool,
+    /// Topologies that are made automatically lead out by it: at most one, and an external one.
+    #[field(create, update, filter, default = false, admin(create, update))]
+    pub is_default: bool,
+    #[field(computed = "(SELECT MIN(p.address_scope_id) FROM subnets s JOIN subnetpools p ON p.id = s.subnetpool_id WHERE s.network_id = networks.id AND s.ip_version = 4)")]
+    pub ipv4_address_scope: Option<AddressScopeId>,
+    #[field(computed = "(SELECT MIN(p.address_scope_id) FROM subnets s JOIN subnetpools p ON p.id = s.subnetpool_id WHERE s.network_id = networks.id AND s.ip_version = 6)")]
+    pub ipv6_address_scope: Option<AddressScopeId>,
     #[field(create, update, filter, sort, default = 0)]
     pub mtu: u32,
     #[field(create, update, default = true)]
@@ -94,6 +102,9 @@ impl Rules for Network {
             status_reason: None,
             shared: input.shared,
             external: input.external,
+            is_default: input.is_default && input.external,
+            ipv4_address_scope: None,
+            ipv6_address_scope: None,
             mtu: mtu::choose(input.mtu, segment.network_type, context.settings)?,
             port_security_enabled: input.port_security_enabled,
             availability_zone_hints: input.availability_zone_hints.clone(),
@@ -107,6 +118,9 @@ impl Rules for Network {
                 context.now,
             ),
         };
+        if network.is_default {
+            check_only_default(&network, facts)?;
+        }
         let mut writes = Writes::new();
         writes.insert(&network).touch(Scope::Network(id), ObjectKey::Network(id));
         Ok((network, writes))
@@ -123,8 +137,12 @@ impl Rules for Network {
         if update.mtu.is_some() {
             network.mtu = mtu::choose(network.mtu, network.network_type, context.settings)?;
         }
+        network.is_default &= network.external;
         if network == *current {
             return Ok((network, Writes::new()));
+        }
+        if network.is_default && !current.is_default {
+            check_only_default(&network, facts)?;
         }
         if current.shared && !network.shared {
             check_unshared(current, facts)?;
@@ -204,6 +222,17 @@ fn check_unshared(network: &Network, facts: &Facts) -> Result<(), Stop> {
         return Err(Refusal::InvalidSharedSetting { network: network.name.0.clone() }.into());
     }
     Ok(())
+}
+
+/// Two requests at once are told apart by the table's index.
+fn check_only_default(network: &Network, facts: &Facts) -> Result<(), Stop> {
+    let known: Vec<Network> = facts.list(Select::eq("is_default", true))?;
+    match known.iter().find(|known| known.id != network.id) {
+        None => Ok(()),
+        Some(known) => {
+            Err(Refusal::DefaultExternalNetworkExists { net_id: known.id.to_string() }.into())
+        }
+    }
 }
 
 fn check_not_external(network: &Network, facts: &Facts) -> Result<(), Stop> {

@@ -10,14 +10,21 @@ use navigator_model::{NetworkId, ObjectKey, Scope, SubnetId, snapshot::StaticRou
 
 use crate::{
     Context, Facts, Network, Refusal, Resource, Rules, Select, Standard, Stop, Writes,
-    attribute::Text, dhcp_scheduling, registry::port,
+    attribute::Text,
+    dhcp_scheduling,
+    registry::{
+        port,
+        subnet_pool::{SubnetPoolId, check_affinity},
+    },
 };
 
 mod addressing;
 mod deletion;
 mod gateway;
 mod limits;
+mod origin;
 pub mod pools;
+mod service_types;
 
 pub use addressing::{AddressMode, IpVersion};
 pub use pools::AllocationPool;
@@ -41,10 +48,13 @@ pub struct Subnet {
     pub network_id: NetworkId,
     #[field(create, required, filter, sort)]
     pub ip_version: IpVersion,
-    /// There are no pools of subnets yet: always null.
-    #[field(create, unset, filter, computed = "CAST(NULL AS TEXT)")]
-    pub subnetpool_id: Option<Text<64>>,
-    /// Only means something with a pool.
+    /// The pool that its prefix was cut from.
+    #[field(create, unset, filter, sort, input = Option<Text<64>>)]
+    pub subnetpool_id: Option<SubnetPoolId>,
+    /// Asks for the default pool; nothing keeps it.
+    #[field(create, default = false, hidden, computed = "CAST(NULL AS BOOLEAN)", input = bool)]
+    pub use_default_subnetpool: Option<bool>,
+    /// Asks for a prefix of this length from a pool; nothing keeps it.
     #[field(create, unset, hidden, computed = "CAST(NULL AS BIGINT)")]
     pub prefixlen: Option<u32>,
     #[field(create, unset, filter, sort, input = Option<IpNet>)]
@@ -63,6 +73,25 @@ pub struct Subnet {
     pub ipv6_ra_mode: Option<AddressMode>,
     #[field(create, unset, filter, sort)]
     pub ipv6_address_mode: Option<AddressMode>,
+    /// `device_owner`s whose ports get addresses here; everybody's if empty.
+    #[field(create, update, default = Vec::new(), admin(create, update))]
+    pub service_types: Vec<String>,
+    #[field(create, update, default = false)]
+    pub dns_publish_fixed_ip: bool,
+    /// The network's.
+    #[field(
+        name = "router:external",
+        filter,
+        computed = "(SELECT n.external FROM networks n WHERE n.id = subnets.network_id)"
+    )]
+    pub external: bool,
+    /// The network's.
+    #[field(
+        hidden,
+        filter,
+        computed = "(SELECT n.shared FROM networks n WHERE n.id = subnets.network_id)"
+    )]
+    pub shared: bool,
     #[field(standard)]
     pub standard: Standard,
 }
@@ -100,10 +129,12 @@ impl Rules for Subnet {
         context: &Context<'_>,
     ) -> Result<(Self, Writes), Stop> {
         let network = owned_network(input.network_id, facts, context)?;
-        let subnet = Self::from_input(input, &network, context)?;
+        let origin = origin::settle(input, facts, context)?;
+        let subnet = Self::from_input(input, &network, origin, context)?;
         subnet.check()?;
         let mut subnets = Self::of(network.id, facts)?;
         addressing::check_network(&network, &subnet, &subnets)?;
+        check_affinity(&subnet, &subnets, facts)?;
         subnets.push(subnet.clone());
 
         let mut writes = Writes::new();

@@ -39,6 +39,11 @@ impl World {
                 let items: Vec<String> = items.iter().map(words).collect();
                 row.0.insert("port_forwardings", items.join(",").into());
             }
+            "subnets" => {
+                for column in ["external", "shared"] {
+                    row.0.insert(column, cell("networks", row.get("network_id"), column));
+                }
+            }
             _ => {}
         }
         row

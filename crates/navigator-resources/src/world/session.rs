@@ -78,4 +78,13 @@ impl Session {
     pub(crate) fn delete<R: Rules>(&mut self, id: impl ToString) -> Result<(), Refusal> {
         self.world.delete::<R>(&self.caller, id)
     }
+
+    pub(crate) fn action<R: Rules>(
+        &mut self,
+        id: impl ToString,
+        name: &str,
+        body: Value,
+    ) -> Result<Value, Refusal> {
+        self.world.action::<R>(&self.caller, id, name, body)
+    }
 }

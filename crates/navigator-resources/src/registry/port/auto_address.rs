@@ -21,7 +21,7 @@ pub fn extend_to(subnet: &Subnet, facts: &Facts) -> Result<Writes, Stop> {
         let owner = port.device_owner.0.as_str();
         let other = [DHCP_OWNER, FLOATING_IP_OWNER].contains(&owner) || is_router_interface(owner);
         // A port that was asked to have no address gets none.
-        if other || port.fixed_ips.is_empty() {
+        if other || port.fixed_ips.is_empty() || !subnet.serves(owner) {
             continue;
         }
         let choice = AddressChoice::Exact(eui64(subnet, port.mac_address));

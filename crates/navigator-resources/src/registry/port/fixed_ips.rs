@@ -121,11 +121,25 @@ impl<'a> Holder<'a> {
         })
     }
 
+    /// Subnets that are there for the port, those that are for its kind alone first.
+    fn candidates(&self) -> Result<Vec<&Subnet>, Refusal> {
+        let mut candidates: Vec<&Subnet> =
+            self.subnets.iter().filter(|subnet| subnet.serves(self.device_owner)).collect();
+        if candidates.is_empty() && !self.subnets.is_empty() {
+            return Err(Refusal::IpAddressGenerationFailureNoMatchingSubnet {
+                network_id: self.network_id.to_string(),
+                service_type: self.device_owner.to_owned(),
+            });
+        }
+        candidates.sort_by_key(|subnet| subnet.service_types.is_empty());
+        Ok(candidates)
+    }
+
     fn allocate_automatic(&self, facts: &Facts) -> Result<Vec<FixedIp>, Stop> {
         let mut fixed_ips = Vec::new();
+        let usable = self.candidates()?;
         for version in [IpVersion::V4, IpVersion::V6] {
-            let mut candidates = self
-                .subnets
+            let mut candidates = usable
                 .iter()
                 .filter(|s| s.ip_version == version && !s.is_auto_address())
                 .peekable();
@@ -152,7 +166,8 @@ impl<'a> Holder<'a> {
         if self.device_owner == FLOATING_IP_OWNER {
             return;
         }
-        for subnet in self.subnets.iter().filter(|s| self.makes_its_own(s)) {
+        let own = |s: &&Subnet| self.makes_its_own(s) && s.serves(self.device_owner);
+        for subnet in self.subnets.iter().filter(own) {
             if !wanted.iter().any(|item| item.subnet.id == subnet.id) {
                 wanted.push(Wanted { subnet, address: None });
             }

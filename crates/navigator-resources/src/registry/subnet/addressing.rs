@@ -3,11 +3,10 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
 use navigator_model::SubnetId;
 use serde_json::Value;
 
-use super::{Subnet, SubnetCreate, pools};
+use super::{Subnet, SubnetCreate, origin::Origin, pools};
 use crate::{
     AttributeValue, Context, Network, Refusal, SqlType, SqlValue, Standard,
     attribute::quoted,
@@ -69,7 +68,7 @@ crate::word_attribute! {
     }
 }
 
-fn invalid(message: impl Into<String>) -> Refusal {
+pub(super) fn invalid(message: impl Into<String>) -> Refusal {
     Refusal::InvalidInput { error_message: message.into() }
 }
 
@@ -78,9 +77,9 @@ impl Subnet {
     pub(super) fn from_input(
         input: &SubnetCreate,
         network: &Network,
+        Origin { cidr, subnetpool_id }: Origin,
         context: &Context<'_>,
     ) -> Result<Self, Refusal> {
-        let cidr = cidr(input)?;
         let gateway_ip = input.gateway_ip.unwrap_or_else(|| pools::default_gateway(&cidr));
         let allocation_pools = input
             .allocation_pools
@@ -91,7 +90,8 @@ impl Subnet {
             name: input.name.clone(),
             network_id: network.id,
             ip_version: input.ip_version,
-            subnetpool_id: None,
+            subnetpool_id,
+            use_default_subnetpool: None,
             prefixlen: None,
             cidr,
             gateway_ip,
@@ -101,6 +101,10 @@ impl Subnet {
             enable_dhcp: input.enable_dhcp,
             ipv6_ra_mode: input.ipv6_ra_mode.flatten(),
             ipv6_address_mode: input.ipv6_address_mode.flatten(),
+            service_types: input.service_types.clone(),
+            dns_publish_fixed_ip: input.dns_publish_fixed_ip,
+            external: network.external,
+            shared: network.shared,
             standard: Standard::new(
                 input.standard.project_id.clone(),
                 input.standard.description.clone(),
@@ -118,6 +122,7 @@ impl Subnet {
         if let Some(gateway) = self.gateway_ip {
             pools::check_gateway(gateway, &self.allocation_pools)?;
         }
+        self.check_service_types()?;
         self.check_limits()
     }
 
@@ -133,8 +138,11 @@ impl Subnet {
         if address.is_multicast() || address.is_loopback() || address.is_unspecified() {
             return Err(invalid(format!("cidr '{cidr}' cannot be used for hosts")));
         }
-        // Two addresses and fewer leave none for the DHCP server.
-        if self.enable_dhcp && cidr.max_prefix_len() - cidr.prefix_len() < 2 {
+        // Two addresses and fewer leave none for the DHCP server. Who cuts from a pool has been
+        // told by the pool how small a subnet may be.
+        if self.subnetpool_id.is_none()
+            && self.enable_dhcp
+            && cidr.max_prefix_len() - cidr.prefix_len() < 2 {
             return Err(invalid(
                 "Subnet has a prefix length that is incompatible with DHCP service enabled",
             ));
@@ -191,20 +199,6 @@ impl Subnet {
             return Err(invalid("Gateway is not valid on subnet"));
         }
         Ok(())
-    }
-}
-
-/// The prefix: named, because there are no subnet pools to take one from.
-fn cidr(input: &SubnetCreate) -> Result<IpNet, Refusal> {
-    let bad = |msg: &str| Refusal::BadRequest { resource: "subnets".to_owned(), msg: msg.to_owned() };
-    if input.subnetpool_id.iter().flatten().next().is_some() {
-        return Err(bad("subnet pools are not supported, subnetpool_id has to be null"));
-    }
-    let prefixlen = input.prefixlen.flatten();
-    match (input.cidr.flatten(), prefixlen) {
-        (Some(_), Some(_)) => Err(bad("cidr and prefixlen must not be supplied together")),
-        (Some(cidr), None) => Ok(cidr),
-        (None, _) => Err(bad("a subnetpool must be specified in the absence of a cidr")),
     }
 }
 
