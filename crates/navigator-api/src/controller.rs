@@ -104,7 +104,7 @@ pub(crate) async fn show<R: Rules>(
     parent(&state, declaration, &ids, &caller).await?;
     let fields = Parameters::parse(uri.query())?.fields();
     let mut conditions = scoped::<R>(&ids);
-    conditions.push(("id", SqlValue::from(ids.id())));
+    conditions.push((declaration.key, SqlValue::from(ids.id())));
     let listing =
         Listing { conditions, visible_to: listing::visible_to(&caller), ..Listing::default() };
     match state.store.list(declaration, &listing).await?.pop() {

@@ -281,6 +281,7 @@ fn resource(declared: &Declared) -> TokenStream {
     let table = options.table.as_ref().unwrap_or(collection);
     let quota = options.quota.as_ref().unwrap_or(name);
     let attributes = declared.fields.iter().map(|field| attribute(field, table));
+    let key = options.key.as_deref().unwrap_or("id");
     let (visible_to_all, visible_to_project) =
         (&options.visible_to_all, &options.visible_to_project);
     let (column, admin_only) = (&options.parent_column, options.admin_only);
@@ -336,6 +337,7 @@ fn resource(declared: &Declared) -> TokenStream {
                     docs: #docs,
                     class: #class,
                     table: #table,
+                    key: #key,
                     parent: #parent,
                     extension: #extension,
                     attributes: &[#(#attributes),*],

@@ -3,7 +3,8 @@
 //!
 //! On the struct: `#[resource(name = "network", collection = "networks", class = "Network",
 //! extension = "…", table = "…", parent = Router, parent_column = "router_id",
-//! visible_to_all = "SQL", visible_to_project = "SQL", present = path, quota = "…")]`.
+//! key = "column that URLs name one by, if not id", visible_to_all = "SQL",
+//! visible_to_project = "SQL", present = path, quota = "…")]`.
 //!
 //! On a field: `id` (the key), `create`, `update`, `filter`, `sort`, `required`, `default = expr`,
 //! `unset` (absent is told apart), `name = "on:wire"`, `input = Type` (requests say it otherwise

@@ -27,6 +27,8 @@ pub(crate) struct ResourceOptions {
     pub(crate) extension: String,
     pub(crate) parent: Option<Path>,
     pub(crate) parent_column: String,
+    /// The column that URLs name one by.
+    pub(crate) key: Option<String>,
     pub(crate) visible_to_all: String,
     pub(crate) visible_to_project: String,
     pub(crate) admin_only: bool,
@@ -174,6 +176,7 @@ impl ResourceOptions {
             "extension" => self.extension = text(meta)?,
             "parent" => self.parent = Some(meta.value()?.parse()?),
             "parent_column" => self.parent_column = text(meta)?,
+            "key" => self.key = Some(text(meta)?),
             "visible_to_all" => self.visible_to_all = text(meta)?,
             "visible_to_project" => self.visible_to_project = text(meta)?,
             "admin_only" => self.admin_only = true,

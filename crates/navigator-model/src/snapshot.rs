@@ -201,6 +201,9 @@ pub struct Port {
     pub host: Option<HostName>,
     /// That host's tunnel address, when its agent announced one.
     pub tunnel_ip: Option<IpAddr>,
+    /// Hosts that may get it next: its device is wired there too, once it appears.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prepared_on: Vec<HostName>,
     pub extra_dhcp_opts: Vec<DhcpOption>,
 }
 

@@ -61,6 +61,12 @@ impl<'a> Site<'a> {
     pub(crate) fn is_here(&self, port: &Port) -> bool {
         port.host.as_ref() == Some(&self.host.host)
     }
+
+    /// Whether its device belongs on this host's bridge: it is here, or may come here while it runs
+    /// and then has its device here before it arrives.
+    pub(crate) fn is_wired_here(&self, port: &Port) -> bool {
+        self.is_here(port) || port.prepared_on.contains(&self.host.host)
+    }
 }
 
 /// The names that a render gives to devices, for the outcome of ports: taps that this scope makes

@@ -29,6 +29,8 @@ pub struct Declaration {
     pub table: &'static str,
     /// The table is a view: its rows are not locked, and other resources write them.
     pub view: bool,
+    /// The column that URLs name one by, unique among its siblings: `id` as a rule.
+    pub key: &'static str,
     /// The resource under whose URL this one lives.
     pub parent: Option<Parent>,
     /// Alias of the extension that brings the resource.

@@ -139,6 +139,12 @@ refusals! {
         "Unable to complete operation on port {port_id} for network {net_id}. Port already has an attached device {device_id}.";
     PortBound { port_id, vif_type, old_mac, new_mac } => 409,
         "Unable to complete operation on port {port_id}, port is already bound, port type: {vif_type}, old_mac {old_mac}, new_mac {new_mac}.";
+    PortBindingAlreadyExists { port_id, host } => 409,
+        "Binding for port {port_id} on host {host} already exists.";
+    PortBindingAlreadyActive { port_id, host } => 409,
+        "Binding for port {port_id} on host {host} is already active.";
+    PortBindingError { port_id, host } => 409,
+        "Binding for port {port_id} on host {host} could not be created or updated.";
     ServicePortInUse { port_id, reason } => 409,
         "Port {port_id} cannot be deleted directly via the port API: {reason}.";
     DeviceIDNotOwnedByTenant { device_id } => 409,

@@ -25,6 +25,7 @@ registry! {
     subnet_pool::SubnetPool,
     subnet::Subnet,
     port::Port,
+    port_binding::PortBinding,
     agent::Agent,
     router::Router,
     floating_ip::FloatingIp,

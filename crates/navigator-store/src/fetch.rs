@@ -153,9 +153,7 @@ pub(crate) async fn serves(
         Scope::Router(id) => {
             ("SELECT id FROM routers WHERE id = $1 AND l3_host = $2", id.to_string())
         }
-        Scope::Network(id) => {
-            ("SELECT id FROM ports WHERE network_id = $1 AND host_id = $2 LIMIT 1", id.to_string())
-        }
+        Scope::Network(id) => (network::ON_HOST, id.to_string()),
     };
     let sql = Sql::with(text, [id.into(), host.0.as_str().into()]);
     Ok(!backend.fetch(sql, &[("id", SqlType::Text)]).await?.is_empty())

@@ -43,7 +43,7 @@ pub struct Listing {
     /// The id is always the last key. NULL sorts before every value.
     pub sort: Vec<(&'static Attribute, Direction)>,
     pub limit: Option<u32>,
-    /// Id of the object next to the page.
+    /// Names the object next to the page, as URLs do.
     pub marker: Option<String>,
     pub paging: Paging,
     /// `None`: all columns.
@@ -131,7 +131,7 @@ async fn marker(
     let attributes: Vec<_> = keys.iter().map(|key| key.0).collect();
     let mut sql = select_from(declaration, attributes.iter().copied());
     let param = Param::typed(&id.into(), SqlType::Text).ok_or_else(unknown)?;
-    sql.push(" WHERE id = ").bind(param);
+    sql.push(" WHERE ").push(declaration.key).push(" = ").bind(param);
     for (name, value) in &listing.conditions {
         sql.push(" AND ");
         push_equals(&mut sql, column(declaration, name)?, [value].into_iter());

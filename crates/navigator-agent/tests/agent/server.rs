@@ -123,6 +123,7 @@ impl FakeServer {
             device_owner: "network:router_interface".to_owned(),
             host: Some("node-1".into()),
             tunnel_ip: None,
+            prepared_on: Vec::new(),
             extra_dhcp_opts: Vec::new(),
         };
         let objects = vec![

@@ -11,6 +11,7 @@ use navigator_resources::{
     Caller, Facts, MemberAction, Refusal, Resource, Row, Rules, Select, SqlValue, Stop,
 };
 use navigator_store::Listing;
+use serde_json::Map;
 
 use super::{Answer, Ids, input, one, owned, parent, rows, scoped};
 use crate::{
@@ -34,7 +35,7 @@ async fn conclude<R: Rules>(state: &ApiState, moved: Vec<(Scope, Revision)>) {
 /// The object of the URL, locked, if the caller may change it: 404 where it may not even see it.
 fn current<R: Resource>(target: &Target<'_>, facts: &Facts, action: &str) -> Result<R, Stop> {
     let not_found = || Refusal::not_found::<R>(target.ids.id());
-    let mut select = Select::eq("id", target.ids.id()).locked();
+    let mut select = Select::eq(R::declaration().key, target.ids.id()).locked();
     for (column, value) in scoped::<R>(target.ids) {
         select = select.and(column, value);
     }
@@ -69,7 +70,7 @@ async fn visible<R: Resource>(state: &ApiState, ids: &Ids, caller: &Caller) -> R
         return Ok(true);
     }
     let mut conditions = scoped::<R>(ids);
-    conditions.push(("id", SqlValue::from(ids.id())));
+    conditions.push((R::declaration().key, SqlValue::from(ids.id())));
     let listing =
         Listing { conditions, visible_to: listing::visible_to(caller), ..Listing::default() };
     Ok(!state.store.list(R::declaration(), &listing).await?.is_empty())
@@ -97,15 +98,15 @@ pub(crate) async fn update<R: Rules>(
     }
     let attributes = body::for_update(declaration, attributes, &caller)?;
     let update: R::Update = input(&attributes)?;
-    let (_, moved) = state
+    let (id, moved) = state
         .store
         .decide(&caller, &state.settings, &now(), |facts, context| {
             let object = current::<R>(&target, facts, "update")?;
-            R::update(&object, &update, facts, context).map(|(_, writes)| ((), writes))
+            R::update(&object, &update, facts, context).map(|(_, writes)| (object.id(), writes))
         })
         .await?;
     conclude::<R>(&state, moved).await;
-    match rows::<R>(&state, &[ids.id().to_owned()]).await?.pop() {
+    match rows::<R>(&state, &[id]).await?.pop() {
         Some(row) => one::<R>(&state, row, &View::of(&state, &caller), &None).await,
         None => Err(Refusal::not_found::<R>(ids.id()).into()),
     }
@@ -145,17 +146,19 @@ pub(crate) async fn act<R: Rules>(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
+    let parent = parent(&state, R::declaration(), &ids, &caller).await?;
     let target = Target {
         visible: visible::<R>(&state, &ids, &caller).await?,
         ids: &ids,
         caller: &caller,
-        parent: None,
+        parent: parent.as_ref(),
         revision: if_match::revision(&headers)?,
     };
     if !target.visible {
         return Err(Refusal::not_found::<R>(ids.id()).into());
     }
-    let body = body::object(&body)?;
+    // Some actions have nothing to say: what an action needs, it asks for itself.
+    let body = if body.is_empty() { Map::new() } else { body::object(&body)? };
     let (answer, moved) = state
         .store
         .decide(&caller, &state.settings, &now(), |facts, context| {

@@ -51,7 +51,8 @@ pub(crate) async fn list<R: Rules>(
     if limit.is_some() {
         let link = |row: Option<&Row>, paging| {
             row.map(|row| {
-                listing::link(&base_url(&headers), uri.path(), uri.query(), row.text("id"), paging)
+                let marker = row.text(declaration.key);
+                listing::link(&base_url(&headers), uri.path(), uri.query(), marker, paging)
             })
         };
         let links = Links {

@@ -16,7 +16,8 @@ on_both! {
     a_host_speaks_for_itself_only,
 }
 
-fn beat(host: &str, tunnel: &str) -> Heartbeat {
+/// A host with all three agents and this tunnel address.
+pub(crate) fn beat(host: &str, tunnel: &str) -> Heartbeat {
     let role = |agent_type: &str| AgentRole {
         agent_type: agent_type.to_owned(),
         binary: "navigator".to_owned(),

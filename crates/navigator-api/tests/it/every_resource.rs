@@ -65,6 +65,7 @@ impl Surface {
         let parent = match &declaration.parent {
             None => "",
             Some(parent) => match (parent.declaration)().name {
+                "port" => text(&self.site.port["id"]),
                 "router" => text(&self.site.router["id"]),
                 "floatingip" => text(&self.floating_ip["id"]),
                 other => panic!("no {other} in the fixture: add one"),
@@ -146,7 +147,8 @@ async fn every_wrong_body_is_400_with_neutrons_text(on: Backend) {
             (json!({ declaration.collection: [] }).to_string(), "Resources required"),
             (json!({ name: {"no_such": 1} }).to_string(), "Unrecognized attribute(s) 'no_such'"),
         ] {
-            let answer = surface.cloud.raw("alice", "POST", &path, body.into_bytes()).await;
+            let user = if declaration.admin_only { "admin" } else { "alice" };
+            let answer = surface.cloud.raw(user, "POST", &path, body.into_bytes()).await;
             answer.refused(400, "HTTPBadRequest");
             assert_eq!(answer.message(), message, "POST {path}");
         }

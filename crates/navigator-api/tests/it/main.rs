@@ -22,6 +22,7 @@ macro_rules! on_both {
 }
 
 mod agents;
+mod bindings;
 mod cloud;
 mod every_resource;
 mod forwards;

@@ -19,7 +19,7 @@ pub(super) fn render(site: &Site<'_>, wired: &mut DesiredNamespace) -> Result<()
         master: None,
     };
     wired.links.insert(bridge.clone(), link);
-    for port in site.ports().filter(|port| site.is_here(port)) {
+    for port in site.ports().filter(|port| site.is_wired_here(port)) {
         let tap = kernel_name::tap(port.id);
         wired.owners.insert(tap.clone(), ObjectKey::Port(port.id));
         let mtu = Some(network.mtu);

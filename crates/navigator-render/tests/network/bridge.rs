@@ -30,6 +30,20 @@ fn ports_of_this_host_hang_on_the_bridge_and_no_others() {
     );
 }
 
+/// While an instance is on its way, its device is here before it is; its packets still go to where
+/// it runs.
+#[test]
+fn a_port_that_may_come_here_is_wired_and_still_reached_elsewhere() {
+    let mut ports = ports();
+    ports[2].prepared_on = vec![host().host];
+    let snapshot = snapshot(network(), ports);
+    let wired = rendered(&snapshot).namespaces.remove(&Namespace::Host).unwrap();
+    let taps: Vec<_> = wired.bridge_ports.keys().map(String::as_str).collect();
+    assert_eq!(taps, ["tapd0d0d0d0-00", "tape0e0e0e0-00", "tapf0f0f0f0-00"]);
+    let known = MacAddress([0xfa, 0x16, 0x3e, 0, 0, 0xf0]);
+    assert!(wired.fdb.iter().any(|entry| entry.mac_address == known));
+}
+
 #[test]
 fn a_flat_network_takes_the_mapped_device() {
     let physical_network = "external".to_owned();

@@ -72,6 +72,7 @@ pub(crate) fn port(n: u128, device_owner: &str, host: &str, address: &str) -> Po
         device_owner: device_owner.into(),
         host: Some(HostName::from(host)),
         tunnel_ip: Some(tunnel_ip.parse().unwrap()),
+        prepared_on: Vec::new(),
         extra_dhcp_opts: Vec::new(),
     }
 }

@@ -21,6 +21,7 @@ mod removal;
 
 pub use address_pair::{AddressOrPrefix, AddressPair, AddressPairRequest};
 pub use auto_address::{extend_to, withdraw};
+pub(crate) use binding::plug;
 pub use binding::{BINDING_FAILED, TAP, UNBOUND, VnicType, bind};
 pub use change::{set_fixed_ips, set_fixed_ips_on};
 pub use dhcp_option::{DhcpOptionRequest, ExtraDhcpOption};

@@ -67,6 +67,14 @@ impl Session {
         self.world.create(&self.caller, None, body)
     }
 
+    pub(crate) fn create_child<R: Rules>(
+        &mut self,
+        parent: impl ToString,
+        body: Value,
+    ) -> Result<R, Refusal> {
+        self.world.create(&self.caller, Some(parent.to_string()), body)
+    }
+
     pub(crate) fn update<R: Rules>(
         &mut self,
         id: impl ToString,

@@ -9,7 +9,9 @@ use crate::{backend::Tx, decode::Reader, error::StoreError, sql::Sql};
 
 pub(super) async fn duties(tx: &mut Tx, host: &HostName) -> Result<Duties, StoreError> {
     let routers = "SELECT id AS served FROM routers WHERE l3_host = $1";
-    let networks = "SELECT DISTINCT network_id AS served FROM ports WHERE host_id = $1";
+    let networks = "SELECT network_id AS served FROM ports WHERE host_id = $1 \
+        UNION SELECT p.network_id AS served FROM port_bindings b JOIN ports p ON p.id = b.port_id \
+        WHERE b.host = $1";
     let dhcp = "SELECT DISTINCT network_id AS served FROM ports \
         WHERE host_id = $1 AND device_owner = 'network:dhcp'";
     Ok(Duties {

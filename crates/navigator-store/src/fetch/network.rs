@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use navigator_model::{
-    HostName, NetworkId, Object, ObjectKey, ProjectId,
+    HostName, NetworkId, Object, ObjectKey, PortId, ProjectId,
     snapshot::{DhcpOption, Network, Port, Segment, Subnet},
 };
 use navigator_resources::{DecodeError, SqlType};
@@ -11,6 +11,11 @@ use serde_json::Value;
 
 use super::{CHUNK, Objects, Wanted};
 use crate::{backend::Tx, decode::Reader, error::StoreError, sql::Sql};
+
+/// Ports of network `$1` that are on host `$2` or may come there.
+pub(super) const ON_HOST: &str = "SELECT p.id FROM ports p WHERE p.network_id = $1 \
+    AND (p.host_id = $2 OR EXISTS \
+    (SELECT 1 FROM port_bindings b WHERE b.port_id = p.id AND b.host = $2)) LIMIT 1";
 
 /// `None` when the network does not exist or has no port on this host.
 pub(super) async fn load(
@@ -33,11 +38,8 @@ pub(super) async fn load(
 }
 
 async fn is_served(tx: &mut Tx, host: &HostName, id: NetworkId) -> Result<bool, StoreError> {
-    let sql = Sql::with(
-        "SELECT network_id FROM ports WHERE network_id = $1 AND host_id = $2 LIMIT 1",
-        [id.to_string().into(), host.0.as_str().into()],
-    );
-    Ok(!tx.fetch(sql, &[("network_id", SqlType::Text)]).await?.is_empty())
+    let sql = Sql::with(ON_HOST, [id.to_string().into(), host.0.as_str().into()]);
+    Ok(!tx.fetch(sql, &[("id", SqlType::Text)]).await?.is_empty())
 }
 
 async fn network(tx: &mut Tx, id: NetworkId) -> Result<Option<Network>, StoreError> {
@@ -142,8 +144,10 @@ async fn ports(
     }
     let hosts = ports.iter().filter_map(|port| port.host.clone()).collect();
     let tunnels = tunnel_ips(tx, hosts).await?;
+    let mut prepared = prepared_on(tx, id).await?;
     for mut port in ports {
         port.tunnel_ip = port.host.as_ref().and_then(|host| tunnels.get(&host.0).copied());
+        port.prepared_on = prepared.remove(&port.id).unwrap_or_default();
         objects.insert(ObjectKey::Port(port.id), Object::Port(port));
     }
     Ok(())
@@ -160,8 +164,28 @@ fn port(read: &Reader<'_>) -> Result<Port, DecodeError> {
         device_owner: read.text("device_owner").to_owned(),
         host: (!host.is_empty()).then(|| HostName::from(host)),
         tunnel_ip: None,
+        prepared_on: Vec::new(),
         extra_dhcp_opts: options.iter().filter_map(dhcp_option).collect(),
     })
+}
+
+/// Hosts that ports of the network may be moved to while their instances run, by port. There are few:
+/// a migration takes away what it prepared.
+async fn prepared_on(
+    tx: &mut Tx,
+    id: NetworkId,
+) -> Result<BTreeMap<PortId, Vec<HostName>>, StoreError> {
+    let sql = Sql::with(
+        "SELECT b.port_id, b.host FROM port_bindings b JOIN ports p ON p.id = b.port_id \
+         WHERE b.status = 'INACTIVE' AND p.network_id = $1 ORDER BY b.port_id, b.host",
+        [id.to_string().into()],
+    );
+    let mut prepared: BTreeMap<PortId, Vec<HostName>> = BTreeMap::new();
+    for row in tx.fetch(sql, &[("port_id", SqlType::Text), ("host", SqlType::Text)]).await? {
+        let read = Reader { table: "port_bindings", row: &row };
+        prepared.entry(read.parse("port_id")?).or_default().push(read.text("host").into());
+    }
+    Ok(prepared)
 }
 
 /// As the API shows it: `opt_name`, `opt_value`, `ip_version`. An option without a value is none.

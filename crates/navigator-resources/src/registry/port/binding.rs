@@ -8,7 +8,10 @@ use super::{Port, touch};
 use crate::{
     Context, Facts, Select, Stop, Write, Writes,
     attribute::Dict,
-    registry::agent::{Agent, L2_AGENT},
+    registry::{
+        agent::{Agent, L2_AGENT},
+        port_binding,
+    },
 };
 
 /// `binding:vif_type` of a port that is on no host.
@@ -35,6 +38,36 @@ crate::word_attribute! {
     }
 }
 
+/// How a device is plugged.
+pub(crate) struct Plug {
+    pub(crate) vif_type: String,
+    pub(crate) vif_details: Dict,
+}
+
+/// How a device of this kind would be plugged on a host. `port_filter` is false until ports are
+/// filtered; without a host there is nothing to say.
+pub(crate) fn plug(
+    host: Option<&HostName>,
+    vnic_type: VnicType,
+    facts: &Facts,
+    context: &Context<'_>,
+) -> Result<Plug, Stop> {
+    let (vif_type, details) = match host {
+        None => (UNBOUND, json!({})),
+        Some(host) if vnic_type == VnicType::Normal && is_wired(host, facts, context)? => (
+            TAP,
+            json!({
+                "port_filter": false,
+                "connectivity": "l2",
+                "bound_drivers": {"0": "navigator"},
+            }),
+        ),
+        Some(_) => (BINDING_FAILED, json!({})),
+    };
+    let vif_details = Dict(details.as_object().cloned().unwrap_or_default());
+    Ok(Plug { vif_type: vif_type.to_owned(), vif_details })
+}
+
 /// Puts the port on a host, or on none. Status and writes are the caller's.
 pub(super) fn assign(
     port: &mut Port,
@@ -43,16 +76,10 @@ pub(super) fn assign(
     context: &Context<'_>,
 ) -> Result<(), Stop> {
     let host = host.filter(|host| !host.0.is_empty());
+    let plug = plug(host, port.vnic_type, facts, context)?;
     port.host_id = host.cloned().unwrap_or_else(|| HostName(String::new()));
-    let (vif_type, details) = match host {
-        None => (UNBOUND, json!({})),
-        Some(host) if port.vnic_type == VnicType::Normal && is_wired(host, facts, context)? => {
-            (TAP, json!({"port_filter": false, "connectivity": "l2"}))
-        }
-        Some(_) => (BINDING_FAILED, json!({})),
-    };
-    port.vif_type = vif_type.to_owned();
-    port.vif_details = Dict(details.as_object().cloned().unwrap_or_default());
+    port.vif_type = plug.vif_type;
+    port.vif_details = plug.vif_details;
     Ok(())
 }
 
@@ -76,6 +103,7 @@ pub fn bind(
         writes.push(Write::TouchHosts);
     }
     writes.update(port);
+    port_binding::follow(port, facts, &mut writes)?;
     touch(port, &mut writes);
     Ok(writes)
 }

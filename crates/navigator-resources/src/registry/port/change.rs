@@ -4,7 +4,10 @@ use super::{
     BINDING_FAILED, Change, FixedIpRequest, Holder, Port, PortUpdate, UNBOUND, access, binding,
     change_fixed_ips, touch,
 };
-use crate::{Context, Facts, Network, Refusal, Stop, Subnet, Write, Writes};
+use crate::{
+    Context, Facts, Network, PortBinding, Refusal, Stop, Subnet, Write, Writes,
+    registry::port_binding,
+};
 
 pub(super) fn change(
     current: &Port,
@@ -29,6 +32,9 @@ pub(super) fn change(
         return Ok((port, Writes::new()));
     }
     writes.update(&port);
+    if PortBinding::active(current) != PortBinding::active(&port) {
+        port_binding::follow(&port, facts, &mut writes)?;
+    }
     if is_rendered_differently(current, &port) {
         touch(&port, &mut writes);
     }

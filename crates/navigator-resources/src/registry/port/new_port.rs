@@ -6,7 +6,7 @@ use super::{
     FLOATING_IP_OWNER, FixedIpRequest, Port, UNBOUND, VnicType, binding, removal::touch,
 };
 use crate::{
-    Context, Facts, Network, Refusal, Standard, Stop, Subnet, Writes,
+    Context, Facts, Network, PortBinding, Refusal, Standard, Stop, Subnet, Writes,
     attribute::{Dict, Text},
 };
 
@@ -106,6 +106,9 @@ impl NewPort<'_> {
         });
         let mut writes = Writes::new();
         writes.insert_or(port, conflict);
+        if let Some(binding) = PortBinding::active(port) {
+            writes.insert(&binding);
+        }
         touch(port, &mut writes);
         if port.host().is_some() {
             writes.push(crate::Write::TouchHosts);

@@ -87,7 +87,10 @@ fn moving_a_port_puts_it_down_and_tells_the_hosts() {
     table.put(&agent("Linux bridge agent", "b"));
     table.as_admin();
     let mut made = port(&mut table, &network, json!({"binding:host_id": "a"}));
-    assert_eq!(made.to_json()["binding:vif_details"], json!({"port_filter": false, "connectivity": "l2"}));
+    let details = json!({
+        "port_filter": false, "connectivity": "l2", "bound_drivers": {"0": "navigator"},
+    });
+    assert_eq!(made.to_json()["binding:vif_details"], details);
     made.status = "ACTIVE".to_owned();
     table.put(&made);
     let same: Port = table.update(made.id, json!({"binding:host_id": "a"})).unwrap();
