@@ -161,6 +161,47 @@ refusals! {
         "The number of allowed address pair exceeds the maximum {quota}.";
     DuplicateAddressPairInRequest { mac_address, ip_address } => 400,
         "Request contains duplicate address pair: mac_address {mac_address} ip_address {ip_address}.";
+    SecurityGroupDefaultAlreadyExists {} => 409, "Default security group already exists.";
+    SecurityGroupCannotUpdateDefault {} => 409, "The default security group keeps its name.";
+    SecurityGroupCannotRemoveDefault {} => 409,
+        "The default security group is removed by an administrator only.";
+    SecurityGroupInUse { id, reason } => 409, "Security Group {id} {reason}.";
+    SecurityGroupConflict {} => 409,
+        "A port's security groups are all stateful or all stateless.";
+    SecurityGroupRuleExists { rule_id } => 409,
+        "Security group rule already exists. Rule id is {rule_id}.";
+    DuplicateSecurityGroupRuleInPost {} => 409,
+        "Two security group rules of the request are the same.";
+    SecurityGroupNotSingleGroupRules {} => 400,
+        "All security group rules of one request belong to one security group.";
+    SecurityGroupMultipleRemoteEntites {} => 400,
+        "A rule has one of remote_ip_prefix, remote_group_id and remote_address_group_id at most.";
+    SecurityGroupRuleInvalidProtocol { protocol, values } => 400,
+        "Protocol {protocol} is not known: use one of {values}, or a number from 0 to 255.";
+    SecurityGroupEthertypeConflictWithProtocol { ethertype, protocol } => 400,
+        "Protocol {protocol} does not exist with ethertype {ethertype}.";
+    SecurityGroupRuleParameterConflict { ethertype, cidr } => 400,
+        "Prefix {cidr} is not one of ethertype {ethertype}.";
+    SecurityGroupProtocolRequiredWithPorts {} => 400, "A port range needs a protocol.";
+    SecurityGroupInvalidProtocolForPort { protocol } => 400,
+        "Protocol {protocol} has no ports: a port range goes with tcp, udp, udplite, sctp and dccp.";
+    SecurityGroupInvalidPortRange {} => 400,
+        "port_range_min and port_range_max are both needed, the smaller one first.";
+    SecurityGroupInvalidPortValue { port } => 400, "Invalid value for port {port}.";
+    SecurityGroupInvalidIcmpValue { field, attr, value } => 400,
+        "Invalid value for ICMP {field} ({attr}) {value}: it is 0 to 255.";
+    SecurityGroupMissingIcmpType { value } => 400,
+        "ICMP code (port_range_max) {value} needs an ICMP type (port_range_min).";
+    InvalidCIDR { input } => 400, "Invalid CIDR {input} given as IP prefix.";
+    DefaultSecurityGroupRuleExists { rule_id } => 409,
+        "Default security group rule already exists. Rule id is {rule_id}.";
+    AddressGroupInUse { address_group_id } => 409,
+        "Address group {address_group_id} is in use by one or more security group rules.";
+    AddressesAlreadyExist { addresses, address_group_id } => 400,
+        "Addresses {addresses} already exist in address group {address_group_id}.";
+    AddressesNotFound { addresses, address_group_id } => 404,
+        "Addresses {addresses} not found in address group {address_group_id}.";
+
     InvalidExtraDhcpOpt { reason } => 400, "Invalid data for extra_dhcp_opts: {reason}";
 
     RouterInUse { router_id, reason } => 409, "Router {router_id} {reason}";
@@ -222,6 +263,10 @@ fn spaced(class: &str) -> &str {
         "FloatingIP" => "Floating IP",
         "PortForwarding" => "Port Forwarding",
         "SubnetPool" => "Subnet pool",
+        "SecurityGroup" => "Security group",
+        "SecurityGroupRule" => "Security group rule",
+        "DefaultSecurityGroupRule" => "Default security group rule",
+        "AddressGroup" => "Address group",
         "RouterGatewayPortForwarding" => "Router Gateway Port Forwarding",
         other => other,
     }

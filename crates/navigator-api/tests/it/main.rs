@@ -35,5 +35,6 @@ mod operation;
 mod overload;
 mod quotas;
 mod requests;
+mod security_groups;
 mod server;
 mod subnet_pools;

@@ -2,7 +2,7 @@
 //! each part stand below `port/`; other resources (routers, floating IPs, DHCP) make and remove
 //! their ports with [`NewPort`] and [`remove`].
 
-use navigator_model::{HostName, MacAddress, NetworkId, PortId, SubnetId};
+use navigator_model::{HostName, MacAddress, NetworkId, PortId, SecurityGroupId, SubnetId};
 
 use crate::{
     Context, Facts, Network, Resource, Rules, Select, SqlValue, Standard, Stop, Subnet, Writes,
@@ -18,6 +18,7 @@ mod dhcp_option;
 mod fixed_ips;
 mod new_port;
 mod removal;
+mod security_groups;
 
 pub use address_pair::{AddressOrPrefix, AddressPair, AddressPairRequest};
 pub use auto_address::{extend_to, withdraw};
@@ -88,9 +89,12 @@ pub struct Port {
     /// The network's setting when not named.
     #[field(create, update, unset)]
     pub port_security_enabled: bool,
-    /// There are no security groups yet: only the empty list.
-    #[field(create, update, unset, computed = "CAST('[]' AS TEXT)")]
-    pub security_groups: Vec<String>,
+    /// The project's default group when not named.
+    #[field(
+        create, update, unset, filter, input = Vec<SecurityGroupId>,
+        link(table = "port_security_groups", owner = "port_id", item = "security_group_id")
+    )]
+    pub security_groups: Vec<SecurityGroupId>,
     /// Empty while the port is not bound.
     #[field(
         name = "binding:host_id", create, update, unset, filter, input = Option<HostName>,
@@ -173,7 +177,10 @@ impl Rules for Port {
         }
         port.set_address_pairs(input.allowed_address_pairs.as_deref(), context)?;
         port.set_dhcp_options(input.extra_dhcp_opts.as_deref())?;
-        let writes = new.finish(&mut port, facts, context)?;
+        let groups = input.security_groups.as_deref();
+        let mut writes = port.join_security_groups(groups, facts, context)?;
+        writes.append(new.finish(&mut port, facts, context)?);
+        port.check_filtered_address(groups)?;
         Ok((port, writes))
     }
 

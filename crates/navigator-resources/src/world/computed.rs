@@ -25,6 +25,16 @@ impl World {
                 let port = cell("routers", row.get("router_id"), "gw_port_id");
                 row.0.insert("gw_ip_address", cell("ports", &port, "fixed_ips"));
             }
+            "security_groups" => {
+                let ports = self.rows.get("ports").into_iter().flat_map(BTreeMap::values);
+                let named = ports.filter(|port| port.text("security_groups").contains(&id)).count();
+                row.0.insert("in_use", SqlValue::Int(i64::from(named > 0)));
+            }
+            "security_group_rules" => {
+                let is_default =
+                    cell("security_groups", row.get("security_group_id"), "is_default");
+                row.0.insert("belongs_to_default_sg", is_default);
+            }
             "floatingips" => {
                 let items = self.load_raw("port_forwardings", "floatingip_id", &id);
                 let columns = [

@@ -14,6 +14,7 @@ mod projects;
 mod routers;
 mod row;
 mod sdk;
+mod security_groups;
 mod subnets;
 mod world;
 
@@ -47,6 +48,8 @@ through_both_doors! {
     routers_get_gateways_interfaces_and_routes: [two_networks(), routers::rows()],
     floating_ips_lead_to_ports: [two_networks(), floating_ips::rows()],
     floating_ips_forward_ports: [two_networks(), floating_ips::forwardings()],
+    security_groups_say_what_ports_let_pass: [two_networks(), security_groups::rows()],
+    templates_say_what_new_groups_start_with: [security_groups::templates()],
     agents_and_extensions_are_listed: [agents::rows()],
     agents_say_what_they_serve: [two_networks(), agents::hosting()],
 }

@@ -40,7 +40,6 @@ pub(super) fn check_create(
         }
     }
     check_mac(input.mac_address.flatten())?;
-    check_security_groups(input.security_groups.as_deref())?;
     check_device_owner(&input.device_owner.0)?;
     check_device_id(&input.device_id.0, facts, context)
 }
@@ -72,7 +71,6 @@ pub(super) fn check_update(
         }
     }
     check_mac(update.mac_address.flatten())?;
-    check_security_groups(update.security_groups.as_deref())?;
     if belongs_to_another(current) {
         check_owned_port(current, owner.is_some() || device.is_some(), update)?;
     }
@@ -153,12 +151,5 @@ fn check_mac(mac_address: Option<MacAddress>) -> Result<(), Refusal> {
             Err(Refusal::invalid("mac_address", format!("'{mac}' is not a valid MAC address")))
         }
         _ => Ok(()),
-    }
-}
-
-fn check_security_groups(groups: Option<&[String]>) -> Result<(), Refusal> {
-    match groups.and_then(|groups| groups.first()) {
-        None => Ok(()),
-        Some(_) => Err(Refusal::invalid("security_groups", "security groups are not supported")),
     }
 }

@@ -22,10 +22,10 @@ pub(super) fn change(
 
     let (mut port, mut writes) = (current.clone(), Writes::new());
     update.apply_to(&mut port);
-    port.security_groups.clear();
     change_mac(current, update, &mut port, context)?;
     change_addresses(current, update, &mut port, facts, &mut writes)?;
     port.set_address_pairs(update.allowed_address_pairs.as_deref(), context)?;
+    port.change_security_groups(update.security_groups.as_deref(), facts, context)?;
     port.set_dhcp_options(update.extra_dhcp_opts.as_deref())?;
     change_binding(current, update, &mut port, facts, context)?;
     if port == *current {
@@ -152,6 +152,8 @@ fn is_rendered_differently(before: &Port, after: &Port) -> bool {
         port.standard = before.standard.clone();
         port.profile = before.profile.clone();
         port.device_id = before.device_id.clone();
+        // Recorded, and enforced by nobody yet.
+        port.security_groups = before.security_groups.clone();
         port
     };
     rendered(before) != rendered(after)

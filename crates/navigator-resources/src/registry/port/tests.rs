@@ -49,7 +49,7 @@ fn a_port_is_down_and_unbound_until_somebody_wires_it() {
     assert_eq!(shown["binding:vif_details"], json!({}));
     assert_eq!(shown["binding:vnic_type"], "normal");
     assert_eq!(shown["port_security_enabled"], true);
-    assert_eq!(shown["security_groups"], json!([]));
+    assert_eq!(shown["security_groups"].as_array().unwrap().len(), 1, "the default group");
     assert_eq!(shown["extra_dhcp_opts"], json!([]));
     assert_eq!(shown["device_owner"], "");
     assert!(port.mac_address.to_string().starts_with("fa:16:3e:"));
@@ -232,7 +232,8 @@ fn address_pairs_are_checked_and_take_the_ports_mac_address() {
         let refusal = table.update::<Port>(made.id, more.clone()).unwrap_err();
         assert_eq!(told(refusal), (status, error.to_owned()), "{more}");
     }
-    let off = json!({"port_security_enabled": false, "allowed_address_pairs": []});
+    let off = json!({
+        "port_security_enabled": false, "allowed_address_pairs": [], "security_groups": []});
     assert!(!table.update::<Port>(made.id, off).unwrap().port_security_enabled);
     let name = Port::declaration().attribute("allowed_address_pairs").unwrap();
     assert!((name.check)(&json!([{"ip_address": "10.0.0.9;x"}])).is_err());
@@ -275,11 +276,22 @@ fn only_what_an_agent_renders_wakes_it() {
     }
 }
 
+/// A port has few pairs, however many a request names.
 #[test]
-fn security_groups_are_refused_until_there_are_any() {
+fn sec_cve_2014_3555() {
     let (mut table, network) = table();
-    assert_eq!(port(&mut table, &network, json!({"security_groups": []})).security_groups.len(), 0);
-    let wanted = json!({"security_groups": ["8d8a6c7e-0000-4000-8000-000000000001"]});
-    let refusal = table.create::<Port>(body(&network, wanted)).unwrap_err();
-    assert_eq!(told(refusal), (400, "HTTPBadRequest".to_owned()));
+    let made = port(&mut table, &network, json!({}));
+    let flood: Vec<Value> = (0..10_000)
+        .map(|i| json!({"ip_address": format!("10.{}.{}.1", i / 250, i % 250)}))
+        .collect();
+    for pairs in [json!(flood), json!(flood[..11])] {
+        let body = json!({ "allowed_address_pairs": pairs });
+        let refusal = table.update::<Port>(made.id, body.clone()).unwrap_err();
+        assert_eq!(told(refusal), (400, "AllowedAddressPairExhausted".to_owned()));
+        let mut new = body;
+        new["network_id"] = json!(network.id);
+        let refusal = table.create::<Port>(new).unwrap_err();
+        assert_eq!(told(refusal), (400, "AllowedAddressPairExhausted".to_owned()));
+    }
+    assert_eq!(table.list::<Port>().len(), 1);
 }
