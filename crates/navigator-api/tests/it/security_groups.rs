@@ -131,6 +131,8 @@ async fn a_group_shows_its_rules_and_moves_with_them(on: Backend) {
 
 async fn lists_of_groups_load_all_rules_at_once(on: Backend) {
     let cloud = Cloud::on(on).await;
+    let limits = json!({"quota": {"security_group": -1, "security_group_rule": -1}});
+    cloud.put("admin", "/v2.0/quotas/alice", &limits).await.expect(200);
     let many: Vec<Value> = (0..300).map(|n| json!({"name": format!("group {n}")})).collect();
     let made =
         cloud.post("alice", "/v2.0/security-groups", &json!({"security_groups": many})).await;
