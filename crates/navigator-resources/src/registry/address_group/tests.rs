@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     registry::security_group::tests::{group, table},
-    world::{Session, member, refusal, refused},
+    world::{Session, refusal, refused},
 };
 
 fn made(table: &mut Session) -> AddressGroup {
@@ -14,7 +14,7 @@ fn made(table: &mut Session) -> AddressGroup {
 }
 
 fn act(table: &mut Session, id: AddressGroupId, action: &str, list: Value) -> Result<Value, Refusal> {
-    table.action::<AddressGroup>(&member("p"), id, action, json!({ "addresses": list }))
+    table.action::<AddressGroup>(id, action, json!({ "addresses": list }))
 }
 
 #[test]
