@@ -41,6 +41,10 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
+    pub(crate) fn of_child(parent: &str, id: &str) -> Self {
+        Self { parent: Some(parent.to_owned()), id: Some(id.to_owned()) }
+    }
+
     fn id(&self) -> &str {
         self.id.as_deref().unwrap_or_default()
     }

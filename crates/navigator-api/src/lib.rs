@@ -21,6 +21,7 @@ mod metrics;
 mod mount;
 mod normalize;
 mod present;
+mod qos;
 mod quotas;
 mod reference;
 mod request_id;

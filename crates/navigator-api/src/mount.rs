@@ -13,7 +13,7 @@ use tower::util::MapRequest;
 
 use crate::{
     agent_endpoints, body::BODY_LIMIT, controller, extensions, fault::Fault, health, hosting,
-    metrics, normalize::normalize, quotas, reference, request_id, state::ApiState, versions,
+    metrics, normalize::normalize, qos, quotas, reference, request_id, state::ApiState, versions,
 };
 
 /// Longer request targets are refused, in bytes.
@@ -91,6 +91,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/v2.0/extensions/{alias}", get(extensions::show))
         .merge(hosting::routes())
         .merge(quotas::routes())
+        .merge(qos::routes())
         .layer(middleware::from_fn_with_state(state.clone(), identify));
     let routes = Router::new()
         .route("/", get(versions::versions))

@@ -78,6 +78,12 @@ mod tests {
             ("/v2.0/networks/a-b-c.json", "/v2.0/networks/a-b-c"),
             ("/v2.0/routers/a-b/add-router-interface", "/v2.0/routers/a-b/add_router_interface"),
             ("/v2.0/quotas/a-b/details.json", "/v2.0/quotas/a-b/details"),
+            ("/v2.0/qos/rule-types/", "/v2.0/qos/rule_types"),
+            ("/v2.0/qos/alias-dscp-marking-rules/a-b", "/v2.0/qos/alias_dscp_marking_rules/a-b"),
+            (
+                "/v2.0/qos/policies/a-b/dscp-marking-rules",
+                "/v2.0/qos/policies/a-b/dscp_marking_rules",
+            ),
             ("/agent/v1/wake-ups", "/agent/v1/wake-ups"),
         ] {
             assert_eq!(normal_path(given), normal);

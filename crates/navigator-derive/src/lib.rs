@@ -8,7 +8,7 @@
 //!
 //! On a field: `id` (the key), `create`, `update`, `filter`, `sort`, `required`, `default = expr`,
 //! `unset` (absent is told apart), `name = "on:wire"`, `input = Type` (requests say it otherwise
-//! than it is stored), `computed = "SQL"`, `hidden` (never shown), `internal` (a column, no
+//! than it is stored), `computed = "SQL"` (or a constant), `hidden` (never shown), `internal` (a column, no
 //! attribute), `admin(create, update, get)`, `standard` (the field holds the standard attributes).
 
 mod expand;

@@ -67,7 +67,8 @@ pub(crate) struct FieldOptions {
     pub(crate) default: Option<Expr>,
     pub(crate) name: Option<String>,
     pub(crate) input: Option<Type>,
-    pub(crate) computed: Option<String>,
+    /// A text, or a constant that is one.
+    pub(crate) computed: Option<Expr>,
     pub(crate) link: Option<Link>,
     pub(crate) admin_create: bool,
     pub(crate) admin_update: bool,
@@ -84,14 +85,15 @@ pub(crate) struct Link {
 
 impl Field {
     /// SQL that computes it: as declared, or the items of its link table in order.
-    pub(crate) fn expression(&self, table: &str) -> Option<String> {
+    pub(crate) fn expression(&self, table: &str) -> Option<Expr> {
         let Some(Link { table: link, owner, item }) = &self.options.link else {
             return self.options.computed.clone();
         };
-        Some(format!(
+        let sql = format!(
             "(SELECT string_agg(l.item, ',') FROM (SELECT k.{item} AS item FROM {link} k \
              WHERE k.{owner} = {table}.id ORDER BY k.{item}) l)"
-        ))
+        );
+        Some(syn::parse_quote!(#sql))
     }
 
     pub(crate) fn wire_name(&self) -> String {
@@ -220,7 +222,7 @@ impl FieldOptions {
             "default" => self.default = Some(meta.value()?.parse()?),
             "name" => self.name = Some(text(meta)?),
             "input" => self.input = Some(meta.value()?.parse()?),
-            "computed" => self.computed = Some(text(meta)?),
+            "computed" => self.computed = Some(meta.value()?.parse()?),
             "link" => {
                 let link = self.link.get_or_insert_default();
                 return meta.parse_nested_meta(|inner| link.read(&inner));

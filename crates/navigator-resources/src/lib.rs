@@ -17,6 +17,7 @@ pub mod dhcp_scheduling;
 pub mod facts;
 pub mod forwarding;
 pub mod l3_scheduling;
+pub mod qos;
 pub mod quota;
 pub mod refusal;
 pub mod registry;

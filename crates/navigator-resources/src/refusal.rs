@@ -253,6 +253,17 @@ refusals! {
         "Cannot change the gateway of router {router_id}: it has gateway port forwardings, remove them first.";
     ExternalPortInUse { reason } => 409, "{reason}";
 
+    QosPolicyInUse { policy_id, object_type, object_id } => 409,
+        "QoS Policy {policy_id} is used by {object_type} {object_id}.";
+    QoSPolicyDefaultAlreadyExists { project_id } => 409,
+        "A default QoS policy exists for project {project_id}.";
+    QoSRulesConflict { new_rule_type, rule_id, policy_id } => 409,
+        "Rule {new_rule_type} conflicts with rule {rule_id} which already exists in QoS Policy {policy_id}.";
+    QoSRuleParameterConflict { rule_value, policy_id, existing_rule, existing_value } => 409,
+        "Unable to add the rule with value {rule_value} to the policy {policy_id} as the existing rule of type {existing_rule} has value {existing_value}.";
+    QosRuleNotSupported { rule_type, port_id } => 409,
+        "Rule {rule_type} is not supported by port {port_id}";
+
     InvalidL3Agent { id } => 404, "Agent {id} is not a L3 Agent or has been disabled";
 }
 
@@ -261,6 +272,9 @@ fn spaced(class: &str) -> &str {
     match class {
         "AddressScope" => "Address scope",
         "FloatingIP" => "Floating IP",
+        "QosPolicy" => "QoS policy",
+        "QosRuleType" => "QoS rule type",
+        "QosRule" => "QoS rule",
         "PortForwarding" => "Port Forwarding",
         "SubnetPool" => "Subnet pool",
         "SecurityGroup" => "Security group",

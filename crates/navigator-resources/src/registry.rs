@@ -20,6 +20,12 @@ macro_rules! registry {
 }
 
 registry! {
+    qos_policy::QosPolicy,
+    qos_bandwidth_limit_rule::QosBandwidthLimitRule,
+    qos_dscp_marking_rule::QosDscpMarkingRule,
+    qos_minimum_bandwidth_rule::QosMinimumBandwidthRule,
+    qos_minimum_packet_rate_rule::QosMinimumPacketRateRule,
+    qos_packet_rate_limit_rule::QosPacketRateLimitRule,
     network::Network,
     address_scope::AddressScope,
     subnet_pool::SubnetPool,

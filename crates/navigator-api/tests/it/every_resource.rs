@@ -42,6 +42,7 @@ struct Surface {
     cloud: Cloud,
     site: Site,
     floating_ip: Value,
+    policy: Value,
 }
 
 impl Surface {
@@ -58,7 +59,8 @@ impl Surface {
                 "floating_network_id": site.external["id"]}),
             )
             .await;
-        Self { cloud, site, floating_ip }
+        let policy = cloud.create("alice", "qos/policies", "policy", json!({})).await;
+        Self { cloud, site, floating_ip, policy }
     }
 
     fn path(&self, declaration: &Declaration) -> String {
@@ -68,6 +70,7 @@ impl Surface {
                 "port" => text(&self.site.port["id"]),
                 "router" => text(&self.site.router["id"]),
                 "floatingip" => text(&self.floating_ip["id"]),
+                "policy" => text(&self.policy["id"]),
                 other => panic!("no {other} in the fixture: add one"),
             },
         };

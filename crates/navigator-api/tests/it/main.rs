@@ -33,6 +33,7 @@ mod lists;
 mod openapi;
 mod operation;
 mod overload;
+mod qos;
 mod quotas;
 mod requests;
 mod security_groups;

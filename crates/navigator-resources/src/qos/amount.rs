@@ -67,9 +67,8 @@ impl Parameter for Amount {
 pub struct DscpMark(pub i64);
 
 impl DscpMark {
-    const ALL: [i64; 22] = [
-        0, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 44, 46, 48, 56,
-    ];
+    const ALL: [i64; 22] =
+        [0, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 44, 46, 48, 56];
 }
 
 impl AttributeValue for DscpMark {

@@ -73,10 +73,7 @@ pub(crate) fn parameter(name: &str, (kind, values): (&str, Value)) -> Value {
     json!({"parameter_name": name, "parameter_type": kind, "parameter_values": values})
 }
 
-pub(super) fn of_policy<R: QosRule>(
-    policy_id: QosPolicyId,
-    facts: &Facts,
-) -> Result<Vec<R>, Stop> {
+pub(super) fn of_policy<R: QosRule>(policy_id: QosPolicyId, facts: &Facts) -> Result<Vec<R>, Stop> {
     facts.list(Select::eq("qos_policy_id", policy_id.to_string()))
 }
 

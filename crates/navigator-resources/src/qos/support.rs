@@ -3,8 +3,7 @@
 
 use super::{Summary, rules_of};
 use crate::{
-    Facts, Network, Port, QosPolicy, Refusal, Select, SqlValue, Stop,
-    registry::port::VnicType,
+    Facts, Network, Port, QosPolicy, Refusal, Select, SqlValue, Stop, registry::port::VnicType,
 };
 
 fn supports(vnic_type: VnicType, rule: &Summary) -> bool {
@@ -19,11 +18,8 @@ fn supports(vnic_type: VnicType, rule: &Summary) -> bool {
 }
 
 fn refused(port: &Port, rule: &Summary) -> Stop {
-    Refusal::QosRuleNotSupported {
-        rule_type: rule.kind.to_owned(),
-        port_id: port.id.to_string(),
-    }
-    .into()
+    Refusal::QosRuleNotSupported { rule_type: rule.kind.to_owned(), port_id: port.id.to_string() }
+        .into()
 }
 
 /// Whether the rules of the port's policy, or of its network's, can be kept for it.
@@ -39,11 +35,7 @@ pub(crate) fn check_port(port: &Port, network: &Network, facts: &Facts) -> Resul
 }
 
 /// Whether a rule can be kept for all ports that its policy is for.
-pub(super) fn check_users(
-    rule: &Summary,
-    policy: &QosPolicy,
-    facts: &Facts,
-) -> Result<(), Stop> {
+pub(super) fn check_users(rule: &Summary, policy: &QosPolicy, facts: &Facts) -> Result<(), Stop> {
     let special = || {
         let others = VnicType::ALL.iter().filter(|kind| **kind != VnicType::Normal);
         Select::any("vnic_type", others.map(|kind| SqlValue::from(kind.word())))

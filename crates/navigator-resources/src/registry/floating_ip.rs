@@ -18,7 +18,10 @@ pub use shown::{Details, ForwardingItems};
 
 pub(crate) use association::router_for;
 
-use crate::{Context, Facts, Refusal, Resource, Rules, Standard, Stop, Writes};
+use crate::{
+    Context, Facts, Refusal, Resource, Rules, Standard, Stop, Writes,
+    registry::qos_policy::QosPolicyId,
+};
 
 #[derive(Clone, Debug, PartialEq, Resource)]
 #[resource(
@@ -72,6 +75,12 @@ pub struct FloatingIp {
         computed = "(SELECT p.device_owner FROM ports p WHERE p.id = floatingips.port_id)"
     )]
     pub port_device_owner: Option<String>,
+    #[field(create, update, unset)]
+    pub qos_policy_id: Option<QosPolicyId>,
+    #[field(
+        computed = "(SELECT n.qos_policy_id FROM networks n WHERE n.id = floatingips.floating_network_id)"
+    )]
+    pub qos_network_policy_id: Option<QosPolicyId>,
     #[field(standard)]
     pub standard: Standard,
 }

@@ -5,10 +5,11 @@ use navigator_model::{NetworkId, ObjectKey, ProjectId, Scope, SubnetId};
 
 use crate::{
     Caller, Context, Facts, Port, Refusal, Resource, Rules, Select, Standard, Stop, Subnet, Write,
-    Writes, attribute::Text, registry::{
+    Writes, attribute::Text, qos, registry::{
         address_scope::AddressScopeId,
         agent::{Agent, DHCP_AGENT},
         port,
+        qos_policy::QosPolicyId,
     },
 };
 
@@ -65,6 +66,9 @@ pub struct Network {
     pub physical_network: Option<Text<64>>,
     #[field(name = "provider:segmentation_id", create, filter, unset, admin(create, get))]
     pub segmentation_id: Option<u32>,
+    /// What rules its ports have that have no policy of their own.
+    #[field(create, update, unset)]
+    pub qos_policy_id: Option<QosPolicyId>,
     #[field(standard)]
     pub standard: Standard,
 }
@@ -112,6 +116,7 @@ impl Rules for Network {
             network_type: segment.network_type,
             physical_network: segment.physical_network.map(Text),
             segmentation_id: segment.segmentation_id,
+            qos_policy_id: qos_policy(input, facts, context)?,
             standard: Standard::new(
                 input.standard.project_id.clone(),
                 input.standard.description.clone(),
@@ -144,6 +149,7 @@ impl Rules for Network {
         if network.is_default && !current.is_default {
             check_only_default(&network, facts)?;
         }
+        qos::usable(network.qos_policy_id, current.qos_policy_id, facts, context.caller)?;
         if current.shared && !network.shared {
             check_unshared(current, facts)?;
         }
@@ -189,6 +195,19 @@ impl Rules for Network {
         writes.touch(Scope::Network(current.id), ObjectKey::Network(current.id));
         Ok(writes)
     }
+}
+
+/// The policy that is named, else the project's default.
+fn qos_policy(
+    input: &NetworkCreate,
+    facts: &Facts,
+    context: &Context<'_>,
+) -> Result<Option<QosPolicyId>, Stop> {
+    let Some(named) = input.qos_policy_id else {
+        return qos::default_of(&input.standard.project_id, facts);
+    };
+    qos::usable(named, None, facts, context.caller)?;
+    Ok(named)
 }
 
 /// A zone is where some agent is that serves networks.

@@ -7,6 +7,8 @@ use navigator_model::{HostName, MacAddress, NetworkId, PortId, SecurityGroupId, 
 use crate::{
     Context, Facts, Network, Resource, Rules, Select, SqlValue, Standard, Stop, Subnet, Writes,
     attribute::{Dict, Text},
+    qos::{self, ResourceRequest},
+    registry::qos_policy::QosPolicyId,
 };
 
 mod access;
@@ -112,6 +114,14 @@ pub struct Port {
     pub vif_type: String,
     #[field(name = "binding:vif_details", admin(get))]
     pub vif_details: Dict,
+    #[field(create, update, unset)]
+    pub qos_policy_id: Option<QosPolicyId>,
+    #[field(
+        computed = "(SELECT n.qos_policy_id FROM networks n WHERE n.id = ports.network_id)"
+    )]
+    pub qos_network_policy_id: Option<QosPolicyId>,
+    #[field(computed = qos::GUARANTEES, admin(get))]
+    pub resource_request: ResourceRequest,
     #[field(standard)]
     pub standard: Standard,
 }
@@ -175,6 +185,9 @@ impl Rules for Port {
         if let Some(enabled) = input.port_security_enabled {
             port.port_security_enabled = enabled;
         }
+        port.qos_policy_id = input.qos_policy_id.flatten();
+        qos::usable(port.qos_policy_id, None, facts, context.caller)?;
+        qos::check_port(&port, &network, facts)?;
         port.set_address_pairs(input.allowed_address_pairs.as_deref(), context)?;
         port.set_dhcp_options(input.extra_dhcp_opts.as_deref())?;
         let groups = input.security_groups.as_deref();

@@ -24,7 +24,8 @@ crate::attribute::ids! { QosPolicyId }
     extension = "qos",
     tags,
     rbac = "qos_policy",
-    visible_to_all = "shared"
+    visible_to_all = "shared",
+    present = shown::present
 )]
 pub struct QosPolicy {
     #[field(id, filter, sort)]

@@ -27,6 +27,7 @@ pub use gateway_info::{GatewayInfo, GatewayRequest};
 use crate::{
     AttributeValue, Context, Facts, MemberAction, Resource, Rules, Standard, Stop, Writes,
     attribute::Text,
+    registry::qos_policy::QosPolicyId,
 };
 
 #[derive(Clone, Debug, PartialEq, Resource)]
@@ -51,6 +52,9 @@ pub struct Router {
     pub external_gateway_info: Option<GatewayInfo>,
     #[field(internal)]
     pub gw_port_id: Option<PortId>,
+    /// Shown within the gateway.
+    #[field(internal)]
+    pub gateway_qos_policy_id: Option<QosPolicyId>,
     /// What the gateway port has now: shown as the gateway's `external_fixed_ips`.
     #[field(
         hidden,
@@ -91,7 +95,9 @@ fn present(router: &Router, map: &mut Map<String, Value>) {
         .iter()
         .map(|info| {
             let external_fixed_ips = router.gateway_fixed_ips.clone();
-            AttributeValue::to_json(&GatewayInfo { external_fixed_ips, ..info.clone() })
+            let qos_policy_id = router.gateway_qos_policy_id;
+            let info = GatewayInfo { external_fixed_ips, qos_policy_id, ..info.clone() };
+            AttributeValue::to_json(&info)
         })
         .collect();
     if let Some(info) = gateways.first() {

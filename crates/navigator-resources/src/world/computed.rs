@@ -35,6 +35,27 @@ impl World {
                     cell("security_groups", row.get("security_group_id"), "is_default");
                 row.0.insert("belongs_to_default_sg", is_default);
             }
+            "qos_policies" => {
+                let users = [
+                    ("network", "networks", "qos_policy_id"),
+                    ("port", "ports", "qos_policy_id"),
+                    ("floatingip", "floatingips", "qos_policy_id"),
+                    ("router", "routers", "gateway_qos_policy_id"),
+                ];
+                let users: Vec<(&str, Row)> = users
+                    .iter()
+                    .flat_map(|(name, table, column)| {
+                        let rows = self.load_raw(table, column, &id);
+                        rows.into_iter().map(|row| (*name, row))
+                    })
+                    .collect();
+                let owner = row.text("project_id").to_owned();
+                let foreign = users.iter().any(|(_, row)| row.text("project_id") != owner);
+                row.0.insert("foreign_users", SqlValue::Int(i64::from(foreign)));
+                if let Some((name, user)) = users.first() {
+                    row.0.insert("user", format!("{name} {}", user.text("id")).into());
+                }
+            }
             "floatingips" => {
                 let items = self.load_raw("port_forwardings", "floatingip_id", &id);
                 let columns = [

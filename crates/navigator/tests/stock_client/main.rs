@@ -11,6 +11,7 @@ mod networks;
 mod ports;
 mod program;
 mod projects;
+mod qos;
 mod routers;
 mod row;
 mod sdk;
@@ -50,6 +51,7 @@ through_both_doors! {
     floating_ips_forward_ports: [two_networks(), floating_ips::forwardings()],
     security_groups_say_what_ports_let_pass: [two_networks(), security_groups::rows()],
     templates_say_what_new_groups_start_with: [security_groups::templates()],
+    qos_policies_have_rules_and_users: [two_networks(), qos::rows()],
     agents_and_extensions_are_listed: [agents::rows()],
     agents_say_what_they_serve: [two_networks(), agents::hosting()],
 }

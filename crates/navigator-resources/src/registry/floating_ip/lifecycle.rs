@@ -11,7 +11,7 @@ use super::{
     shown::{Details, ForwardingItems},
 };
 use crate::{
-    Context, Facts, Network, Port, Refusal, Select, Standard, Stop, Subnet, Writes,
+    Context, Facts, Network, Port, Refusal, Select, Standard, Stop, Subnet, Writes, qos,
     registry::port::{self, FLOATING_IP_OWNER, FixedIpRequest, NewPort},
 };
 
@@ -46,12 +46,15 @@ pub(super) fn create(
         port_name: None,
         port_device_id: None,
         port_device_owner: None,
+        qos_policy_id: input.qos_policy_id.flatten(),
+        qos_network_policy_id: network.qos_policy_id,
         standard: Standard::new(
             standard.project_id.clone(),
             standard.description.clone(),
             context.now,
         ),
     };
+    qos::usable(floating_ip.qos_policy_id, None, facts, context.caller)?;
     if let Some(port_id) = input.port_id {
         associate(&mut floating_ip, port_id, input.fixed_ip_address, facts, context)?;
     }
@@ -137,6 +140,10 @@ pub(super) fn update(
     named_alone(update.port_id.flatten().is_some(), asked.is_some())?;
     let mut floating_ip = current.clone();
     update.standard.apply_to(&mut floating_ip.standard);
+    if let Some(wanted) = update.qos_policy_id {
+        qos::usable(wanted, current.qos_policy_id, facts, context.caller)?;
+        floating_ip.qos_policy_id = wanted;
+    }
     match update.port_id {
         None => {}
         Some(None) if current.port_id.is_some() => floating_ip.disassociate(),

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Context, Facts, Network, PortBinding, Refusal, Stop, Subnet, Write, Writes,
-    registry::port_binding,
+    qos, registry::port_binding,
 };
 
 pub(super) fn change(
@@ -22,6 +22,10 @@ pub(super) fn change(
 
     let (mut port, mut writes) = (current.clone(), Writes::new());
     update.apply_to(&mut port);
+    if (port.qos_policy_id, port.vnic_type) != (current.qos_policy_id, current.vnic_type) {
+        qos::usable(port.qos_policy_id, current.qos_policy_id, facts, context.caller)?;
+        qos::check_port(&port, &network, facts)?;
+    }
     change_mac(current, update, &mut port, context)?;
     change_addresses(current, update, &mut port, facts, &mut writes)?;
     port.set_address_pairs(update.allowed_address_pairs.as_deref(), context)?;

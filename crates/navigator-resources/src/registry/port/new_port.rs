@@ -8,6 +8,7 @@ use super::{
 use crate::{
     Context, Facts, Network, PortBinding, Refusal, Standard, Stop, Subnet, Writes,
     attribute::{Dict, Text},
+    qos::ResourceRequest,
 };
 
 /// A port to be made. What is not said here has its default.
@@ -76,6 +77,9 @@ impl NewPort<'_> {
             vnic_type: VnicType::Normal,
             vif_type: UNBOUND.to_owned(),
             vif_details: Dict::default(),
+            qos_policy_id: None,
+            qos_network_policy_id: self.network.qos_policy_id,
+            resource_request: ResourceRequest::default(),
             standard: Standard::new(self.project_id.clone(), Text::default(), context.now),
         }
     }

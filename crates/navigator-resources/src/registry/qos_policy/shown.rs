@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::QosPolicy;
 use crate::{AttributeValue, SqlType, SqlValue};
 
 /// One text per rule: kind, id, and `name=value` of each of its attributes.
@@ -32,20 +33,15 @@ pub(super) const FOREIGN: &str = "CAST(CASE WHEN \
     OR EXISTS (SELECT 1 FROM routers r WHERE r.gateway_qos_policy_id = qos_policies.id AND r.project_id <> qos_policies.project_id) \
     THEN 1 ELSE 0 END AS BIGINT)";
 
-/// A policy's rules of all kinds, ordered by kind and id. The policy's id is added where they are
-/// shown.
+/// A policy's rules of all kinds, ordered by kind and id.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ShownRules(Vec<Map<String, Value>>);
 
-impl ShownRules {
-    /// Each with the policy's id, as clients expect.
-    pub(super) fn of_policy(&self, policy_id: &str) -> Value {
-        let with_policy = |rule: &Map<String, Value>| {
-            let mut rule = rule.clone();
-            rule.insert("qos_policy_id".to_owned(), policy_id.into());
-            Value::Object(rule)
-        };
-        self.0.iter().map(with_policy).collect()
+/// Each rule says which policy it is of, as clients expect.
+pub(super) fn present(policy: &QosPolicy, map: &mut Map<String, Value>) {
+    let Some(Value::Array(rules)) = map.get_mut("rules") else { return };
+    for rule in rules {
+        rule["qos_policy_id"] = json!(policy.id);
     }
 }
 

@@ -10,10 +10,11 @@ use navigator_model::{NetworkId, ProjectId};
 
 use super::{GatewayInfo, GatewayRequest, Router, interface::check_subnets};
 use crate::{
-    Context, Facts, FloatingIp, Network, Port, Refusal, Select, Stop, Subnet, Writes,
+    Context, Facts, FloatingIp, Network, Port, Refusal, Select, Stop, Subnet, Writes, qos,
     registry::{
         gateway_port_forwarding::GatewayAddress,
         port::{self, FixedIpRequest, NewPort, ROUTER_GATEWAY_OWNER},
+        qos_policy::QosPolicyId,
     },
 };
 
@@ -37,7 +38,7 @@ pub(super) fn change(
 ) -> Result<Change, Stop> {
     match request {
         GatewayRequest::Clear => clear(router, facts),
-        GatewayRequest::Set { network_id, enable_snat, external_fixed_ips } => {
+        GatewayRequest::Set { network_id, enable_snat, external_fixed_ips, qos_policy_id } => {
             may_say(enable_snat.is_some(), action, "enable_snat", context)?;
             may_say(external_fixed_ips.is_some(), action, "external_fixed_ips", context)?;
             let asked = external_fixed_ips.as_deref();
@@ -49,9 +50,28 @@ pub(super) fn change(
                 None => attach(router, *network_id, asked, facts, context)?,
             };
             remember(router, *network_id, *enable_snat, &mut change);
+            assign_qos_policy(router, current.as_ref(), *qos_policy_id, facts, context)?;
             Ok(change)
         }
     }
+}
+
+/// A gateway on another network starts without a policy.
+fn assign_qos_policy(
+    router: &mut Router,
+    before: Option<&GatewayInfo>,
+    asked: Option<Option<QosPolicyId>>,
+    facts: &Facts,
+    context: &Context<'_>,
+) -> Result<(), Stop> {
+    let Some(info) = &mut router.external_gateway_info else { return Ok(()) };
+    let same = before.is_some_and(|before| before.network_id == info.network_id);
+    let kept = router.gateway_qos_policy_id.filter(|_| same);
+    let wanted = asked.unwrap_or(kept);
+    qos::usable(wanted, kept, facts, context.caller)?;
+    info.qos_policy_id = wanted;
+    router.gateway_qos_policy_id = wanted;
+    Ok(())
 }
 
 /// Neutron lets only administrators name these parts of a gateway, also with their default values.
@@ -99,6 +119,7 @@ pub(super) fn clear(router: &mut Router, facts: &Facts) -> Result<Change, Stop> 
     unused(router, info.network_id, facts)?;
     change.after = detach(router, facts)?;
     router.external_gateway_info = None;
+    router.gateway_qos_policy_id = None;
     router.gateway_fixed_ips = Vec::new();
     Ok(change)
 }
@@ -203,5 +224,6 @@ fn remember(
         network_id,
         enable_snat: enable_snat.or(stored).unwrap_or(true),
         external_fixed_ips: router.gateway_fixed_ips.clone(),
+        qos_policy_id: None,
     });
 }

@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use crate::{
     AttributeValue, SqlType, SqlValue,
     attribute::JsonValue,
-    registry::port::FixedIpRequest,
+    registry::{port::FixedIpRequest, qos_policy::QosPolicyId},
     route_attribute::{member, object, required},
 };
+
+const KEYS: &[&str] = &["network_id", "enable_snat", "external_fixed_ips", "qos_policy_id"];
 
 /// The gateway as stored and shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,17 +19,19 @@ pub struct GatewayInfo {
     pub enable_snat: bool,
     /// In the order of the gateway port's addresses.
     pub external_fixed_ips: Vec<FixedIp>,
+    pub qos_policy_id: Option<QosPolicyId>,
 }
 
 impl AttributeValue for GatewayInfo {
     const SQL: SqlType = SqlType::Text;
 
     fn from_json(value: &Value) -> Result<Self, String> {
-        let map = object(value, &["network_id", "enable_snat", "external_fixed_ips"])?;
+        let map = object(value, KEYS)?;
         Ok(Self {
             network_id: required(map, "network_id")?,
             enable_snat: required(map, "enable_snat")?,
             external_fixed_ips: member(map, "external_fixed_ips")?.unwrap_or_default(),
+            qos_policy_id: member(map, "qos_policy_id")?,
         })
     }
 
@@ -36,6 +40,7 @@ impl AttributeValue for GatewayInfo {
             "network_id": self.network_id,
             "enable_snat": self.enable_snat,
             "external_fixed_ips": AttributeValue::to_json(&self.external_fixed_ips),
+            "qos_policy_id": self.qos_policy_id,
         })
     }
 
@@ -62,6 +67,8 @@ pub enum GatewayRequest {
         network_id: NetworkId,
         enable_snat: Option<bool>,
         external_fixed_ips: Option<Vec<FixedIpRequest>>,
+        /// Outer `None`: not said; the gateway keeps what it has.
+        qos_policy_id: Option<Option<QosPolicyId>>,
     },
 }
 
@@ -72,25 +79,26 @@ impl AttributeValue for GatewayRequest {
         if value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty) {
             return Ok(Self::Clear);
         }
-        let known = ["network_id", "enable_snat", "external_fixed_ips"];
-        let map = object(value, &known)?;
+        let map = object(value, KEYS)?;
         let fixed_ips = map.get("external_fixed_ips").filter(|ips| !ips.is_null());
         let fixed_ips = fixed_ips.map(Vec::<FixedIpRequest>::from_json).transpose()?;
         Ok(Self::Set {
             network_id: required(map, "network_id")?,
             enable_snat: member(map, "enable_snat")?,
             external_fixed_ips: fixed_ips,
+            qos_policy_id: map.get("qos_policy_id").map(AttributeValue::from_json).transpose()?,
         })
     }
 
     fn to_json(&self) -> Value {
         match self {
             Self::Clear => Value::Null,
-            Self::Set { network_id, enable_snat, external_fixed_ips } => json!({
+            Self::Set { network_id, enable_snat, external_fixed_ips, qos_policy_id } => json!({
                 "network_id": network_id,
                 "enable_snat": enable_snat,
                 "external_fixed_ips":
                     external_fixed_ips.iter().flatten().map(JsonValue::show).collect::<Vec<_>>(),
+                "qos_policy_id": qos_policy_id.flatten(),
             }),
         }
     }

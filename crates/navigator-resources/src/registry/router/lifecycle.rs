@@ -27,6 +27,7 @@ pub(super) fn create(
         status_reason: None,
         external_gateway_info: None,
         gw_port_id: None,
+        gateway_qos_policy_id: None,
         gateway_fixed_ips: Vec::new(),
         routes: Vec::new(),
         distributed: false,

@@ -25,6 +25,7 @@ fn a_router_with_a_gateway_has_a_port_that_no_project_owns() {
                 "subnet_id": site.external_subnet,
                 "ip_address": port.fixed_ips[0].ip_address,
             }],
+            "qos_policy_id": null,
         })
     );
     assert_eq!((&shown["status"], &shown["configurations"]), (&json!("ACTIVE"), &json!({})));
