@@ -5,6 +5,7 @@ mod change;
 mod create;
 mod embed;
 mod list;
+pub(crate) mod tags;
 
 pub(crate) use change::{act, delete, update};
 pub(crate) use create::create;

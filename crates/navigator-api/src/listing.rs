@@ -1,8 +1,10 @@
 //! Reads a list's query: filters, sort, page, fields. Everything that is wrong with it is a 400.
 
+use std::collections::BTreeSet;
+
 use navigator_model::ProjectId;
 use navigator_resources::{AttributeValue as _, Caller, Cutoff, Declaration, Refusal, SqlValue};
-use navigator_store::{Bound, Direction, Listing, Paging};
+use navigator_store::{Bound, Direction, Listing, Paging, TagFilter};
 use percent_encoding::percent_decode_str;
 
 use crate::{fault::Fault, present::Fields};
@@ -40,7 +42,7 @@ impl Parameters {
     }
 
     pub(crate) fn fields(&self) -> Fields {
-        let fields: std::collections::BTreeSet<_> =
+        let fields: BTreeSet<_> =
             self.all("fields").filter(|f| !f.is_empty()).map(str::to_owned).collect();
         (!fields.is_empty()).then_some(fields)
     }
@@ -169,6 +171,13 @@ fn filter(
     if name == "fixed_ips" && declaration.name == "port" {
         return values.iter().try_for_each(|value| fixed_ip(value, listing));
     }
+    if declaration.tags
+        && let Some(tags) = tag_filter(name, &mut listing.tags)
+    {
+        let words = values.iter().flat_map(|value| value.split(','));
+        tags.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
+        return Ok(());
+    }
     let attribute = declaration
         .attribute(name)
         .filter(|a| a.filter && (caller.is_admin || !a.admin.get))
@@ -179,6 +188,16 @@ fn filter(
         values.iter().map(|value| (attribute.filter_value)(value)).collect();
     listing.filters.push((attribute, stored));
     Ok(())
+}
+
+fn tag_filter<'a>(name: &str, filter: &'a mut TagFilter) -> Option<&'a mut BTreeSet<String>> {
+    match name {
+        "tags" => Some(&mut filter.all),
+        "tags-any" => Some(&mut filter.any),
+        "not-tags" => Some(&mut filter.not_all),
+        "not-tags-any" => Some(&mut filter.not_any),
+        _ => None,
+    }
 }
 
 /// It holds on one side of the cutoff and does not on the other.

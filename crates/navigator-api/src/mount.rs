@@ -44,6 +44,9 @@ impl Visitor for Mount {
             };
             router = router.route(&format!("{member}/{}", action.name), put(run));
         }
+        if declaration.tags {
+            router = controller::tags::mount::<R>(router, &member);
+        }
         self.0 = router;
     }
 }

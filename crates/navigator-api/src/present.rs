@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use navigator_resources::{Caller, Declaration, DecodeError, Row, Rules, Settings};
+use navigator_resources::{
+    AttributeValue as _, Caller, Declaration, DecodeError, Row, Rules, Settings, attribute::Tags,
+};
 use serde_json::{Map, Value};
 
 use crate::state::{ApiState, now};
@@ -33,6 +35,10 @@ pub(crate) fn present<R: Rules>(
     let mut map = object.to_json();
     for (name, value) in object.momentary(&view.now, view.settings) {
         map.insert(name.to_owned(), value);
+    }
+    if R::declaration().tags {
+        let tags = Tags::from_sql(row.get("tags")).unwrap_or_default();
+        map.insert("tags".to_owned(), tags.to_json());
     }
     hide_admin_attributes(R::declaration(), view.caller, &mut map);
     if let Some(project) = map.get("project_id").cloned() {

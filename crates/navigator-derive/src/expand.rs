@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::Ident;
 
-use crate::options::{Declared, Field, Link, prose};
+use crate::options::{Declared, Field, Link, ResourceOptions, prose};
 
 pub(crate) fn expand(declared: &Declared) -> TokenStream {
     let inputs = [body(declared, Kind::Create), body(declared, Kind::Update)];
@@ -262,6 +262,18 @@ fn attribute(field: &Field, table: &str) -> TokenStream {
     }
 }
 
+/// The tags of a resource that may have some: no field of the struct, since no rule looks at them.
+fn tags(options: &ResourceOptions, table: &str) -> Option<TokenStream> {
+    let on_create = if options.tags_on_create {
+        quote!(::navigator_resources::OnCreate::Unset)
+    } else {
+        quote!(::navigator_resources::OnCreate::Refused)
+    };
+    let sql =
+        format!("(SELECT string_agg(t.tag, '\u{1f}') FROM tags t WHERE t.object_id = {table}.id)");
+    options.tags.then(|| quote!(::navigator_resources::tagging::attribute(#sql, #on_create)))
+}
+
 /// A part: attributes that resources share, such as the standard ones.
 fn part(declared: &Declared) -> TokenStream {
     let ident = &declared.ident;
@@ -281,6 +293,7 @@ fn resource(declared: &Declared) -> TokenStream {
     let table = options.table.as_ref().unwrap_or(collection);
     let quota = options.quota.as_ref().unwrap_or(name);
     let attributes = declared.fields.iter().map(|field| attribute(field, table));
+    let attributes = attributes.chain(tags(options, table));
     let key = options.key.as_deref().unwrap_or("id");
     let (visible_to_all, visible_to_project) =
         (&options.visible_to_all, &options.visible_to_project);

@@ -40,6 +40,8 @@ pub(crate) struct ResourceOptions {
     pub(crate) without_update: bool,
     pub(crate) without_delete: bool,
     pub(crate) tags: bool,
+    /// A POST may name tags.
+    pub(crate) tags_on_create: bool,
     pub(crate) rbac: Option<String>,
     pub(crate) root: Option<String>,
     pub(crate) view: bool,
@@ -186,12 +188,25 @@ impl ResourceOptions {
             "present" => self.present = Some(meta.value()?.parse()?),
             "path" => self.path = Some(text(meta)?),
             "without" => return meta.parse_nested_meta(|inner| self.read_without(&inner)),
-            "tags" => self.tags = true,
             "root" => self.root = Some(text(meta)?),
             "view" => self.view = true,
+            "tags" => {
+                self.tags = true;
+                if meta.input.peek(syn::token::Paren) {
+                    return meta.parse_nested_meta(|inner| self.read_tags(&inner));
+                }
+            }
             "rbac" => self.rbac = Some(text(meta)?),
             _ => return Err(meta.error("unknown option of a resource")),
         }
+        Ok(())
+    }
+
+    fn read_tags(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        if !meta.path.is_ident("create") {
+            return Err(meta.error("create"));
+        }
+        self.tags_on_create = true;
         Ok(())
     }
 

@@ -3,12 +3,14 @@
 
 mod json;
 mod number;
+mod tags;
 mod text;
 
 #[allow(unused_imports, reason = "for resources whose ids no other crate names")]
 pub(crate) use text::{ids, text_attribute};
 
 pub use json::{Dict, JsonValue};
+pub use tags::Tags;
 pub use text::{Name, Text};
 
 use serde_json::{Value, json};

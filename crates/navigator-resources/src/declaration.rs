@@ -154,7 +154,18 @@ impl Declaration {
     /// Whether projects own these, so that their number is limited.
     pub fn is_counted(&self) -> bool {
         let owned = self.all().any(|a| a.column == "project_id" && a.expression.is_none());
-        owned && !self.admin_only
+        owned && !self.admin_only && !self.view
+    }
+
+    /// Whether a POST may name tags.
+    pub fn tags_on_create(&self) -> bool {
+        let tags = self.attributes.iter().find(|a| a.name == "tags");
+        self.tags && tags.is_some_and(|tags| matches!(tags.on_create, OnCreate::Unset))
+    }
+
+    /// The columns that rules see: not the tags, which are not the struct's.
+    pub fn fact_columns(&self) -> impl Iterator<Item = &'static Attribute> {
+        self.columns().filter(|attribute| !(self.tags && attribute.name == "tags"))
     }
 
     /// Columns and computed columns, in order: what a SELECT lists and a row holds.

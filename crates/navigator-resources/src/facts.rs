@@ -10,6 +10,7 @@ use std::{collections::HashMap, net::IpAddr};
 use navigator_model::{L4Port, L4PortRange, NetworkId, PortId, Protocol, SubnetId};
 
 use crate::{
+    attribute::Tags,
     declaration::Declaration,
     refusal::Refusal,
     resource::Resource,
@@ -78,6 +79,8 @@ pub enum Query {
         port_id: PortId,
         choice: AddressChoice,
     },
+    /// The tags of an object.
+    Tags { object_id: String },
     /// Takes a segmentation id for a network in `segment_allocations`.
     AllocateSegment {
         network_id: NetworkId,
@@ -110,6 +113,7 @@ pub enum Fact {
     Address(Option<IpAddr>),
     Segment(Option<u32>),
     Port(Option<L4Port>),
+    Tags(Tags),
 }
 
 #[derive(Debug, Default)]
@@ -145,6 +149,14 @@ impl Facts {
     /// The same, and nobody else changes it until the transaction ends.
     pub fn lock<R: Resource>(&self, id: impl ToString) -> Result<Option<R>, Stop> {
         Ok(self.list(Select::eq("id", id.to_string()).locked())?.pop())
+    }
+
+    /// The tags of the object of this id.
+    pub fn tags(&self, id: &str) -> Result<Tags, Stop> {
+        match self.get(Query::Tags { object_id: id.to_owned() })? {
+            Fact::Tags(tags) => Ok(tags.clone()),
+            _ => Ok(Tags::default()),
+        }
     }
 
     /// Takes an address; `None` when it is taken or none is left.

@@ -26,6 +26,7 @@ pub mod route_attribute;
 pub mod row;
 pub mod rules;
 pub mod standard;
+pub mod tagging;
 pub mod writes;
 
 #[cfg(test)]

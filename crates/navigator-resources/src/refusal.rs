@@ -52,6 +52,9 @@ refusals! {
     HTTPNotFound {} => 404, "The resource could not be found.";
     PolicyNotAuthorized { action } => 403, "(rule:{action}) is disallowed by policy";
     Conflict { reason } => 409, "{reason}";
+    TagNotFound { tag } => 404, "Tag {tag} could not be found.";
+    TagResourceNotFound { resource, resource_id } => 404,
+        "Resource {resource} {resource_id} could not be found.";
     TenantQuotaNotFound { tenant_id } => 404, "Quota for tenant {tenant_id} could not be found.";
     OverQuota { overs } => 409, "Quota exceeded for resources: {overs}.";
     RevisionNumberConstraintFailed { expected, current } => 412,

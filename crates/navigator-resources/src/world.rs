@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::{
     Caller, Context, Facts, Input, Query, Refusal, Resource, Row, Rules, Select, Settings,
     SqlValue, Stop, Write, Writes,
-    attribute::Dict,
+    attribute::{Dict, Tags},
     facts::{AddressChoice, Fact, SegmentChoice},
     registry::{agent::Agent, gateway_port_forwarding::GatewayPortForwarding},
 };
@@ -43,6 +43,7 @@ pub(crate) struct World {
     pub(crate) addresses: BTreeMap<(String, IpAddr), String>,
     segments: BTreeSet<(String, Option<String>, u32)>,
     claims: BTreeMap<(String, u8, u16), String>,
+    tags: BTreeMap<String, Tags>,
     /// What the last decision touched.
     pub(crate) touched: BTreeSet<(Scope, ObjectKey)>,
     /// Whether the last decision touched the hosts.
@@ -182,6 +183,9 @@ impl World {
                 }
                 Fact::Address(address)
             }
+            Query::Tags { object_id } => {
+                Fact::Tags(self.tags.get(object_id).cloned().unwrap_or_default())
+            }
             Query::AllocateSegment { network_type, physical_network, choice, .. } => {
                 let key = |id| (network_type.clone(), physical_network.clone(), id);
                 let (first, last) = match choice {
@@ -260,6 +264,11 @@ impl World {
             Write::ReleasePorts { owner } => self.claims.retain(|_, by| *by != owner),
             Write::Touch { scope, object } => drop(self.touched.insert((scope, object))),
             Write::TouchHosts => self.touched_hosts = true,
+            Write::Tag { id, add, remove } => {
+                let tags = self.tags.entry(id).or_default();
+                tags.0.extend(add);
+                tags.0.retain(|tag| !remove.contains(tag));
+            }
             Write::ReleaseSegments { .. } => {}
         }
         Ok(())

@@ -26,6 +26,13 @@ pub enum Write {
         declaration: &'static Declaration,
         id: String,
     },
+    /// Puts tags on an object and takes others away.
+    Tag {
+        id: String,
+        add: Vec<String>,
+        remove: Vec<String>,
+    },
+    /// Its tags go with it.
     Delete {
         declaration: &'static Declaration,
         id: String,

@@ -31,7 +31,7 @@ use navigator_resources::{Caller, Context, Declaration, Facts, Row, Settings, St
 pub use agents::Heard;
 pub use error::{DecideError, StoreError};
 pub use figures::Figures;
-pub use listing::{Bound, Direction, FixedIpFilter, Listing, Paging};
+pub use listing::{Bound, Direction, FixedIpFilter, Listing, Paging, TagFilter};
 pub use migrations::Schema;
 pub use quota::Limits;
 

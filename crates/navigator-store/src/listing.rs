@@ -3,7 +3,7 @@
 //! Pages are found by the marker's sort key, not by counting rows, so that a page costs its own
 //! length and objects that come or go meanwhile neither repeat nor hide others.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use navigator_model::ProjectId;
 use navigator_resources::{Attribute, Declaration, Row, SqlType, SqlValue};
@@ -50,6 +50,8 @@ pub struct Listing {
     pub columns: Option<Vec<&'static Attribute>>,
     /// Of ports only: those with an address for which all of this holds.
     pub fixed_ips: FixedIpFilter,
+    /// Of resources that have tags only.
+    pub tags: TagFilter,
     /// `updated_at` is this or later.
     pub changed_since: Option<String>,
     /// On columns of text.
@@ -69,6 +71,16 @@ pub struct FixedIpFilter {
     pub ip_address: Vec<String>,
     pub subnet_id: Vec<String>,
     pub ip_address_substr: Vec<String>,
+}
+
+/// Tags that objects have, or have not. An empty list says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TagFilter {
+    pub all: BTreeSet<String>,
+    pub any: BTreeSet<String>,
+    /// Objects that have all of them are left out.
+    pub not_all: BTreeSet<String>,
+    pub not_any: BTreeSet<String>,
 }
 
 type Key = (&'static Attribute, Direction);
@@ -172,6 +184,7 @@ fn push_conditions(
         };
     }
     push_fixed_ips(sql, &listing.fixed_ips);
+    push_tags(sql, &listing.tags);
     Ok(())
 }
 
@@ -243,6 +256,27 @@ fn push_fixed_ips(sql: &mut Sql, filter: &FixedIpFilter) {
         sql.push(")");
     }
     sql.push(")");
+}
+
+fn push_tags(sql: &mut Sql, filter: &TagFilter) {
+    let TagFilter { all, any, not_all, not_any } = filter;
+    for (tags, not, every) in
+        [(all, "", true), (any, "", false), (not_all, "NOT ", true), (not_any, "NOT ", false)]
+    {
+        if tags.is_empty() {
+            continue;
+        }
+        // Nothing has a tag that the database cannot hold.
+        let params =
+            tags.iter().filter_map(|tag| Param::typed(&tag.as_str().into(), SqlType::Text));
+        sql.push(" AND id ").push(not).push("IN (SELECT t.object_id FROM tags t WHERE ");
+        sql.bind_in("t.tag", params.collect());
+        if every {
+            let count = i64::try_from(tags.len()).unwrap_or(i64::MAX);
+            sql.push(" GROUP BY t.object_id HAVING count(*) = ").bind(count);
+        }
+        sql.push(")");
+    }
 }
 
 /// The order in which rows are taken: away from the marker.

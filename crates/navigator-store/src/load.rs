@@ -1,6 +1,6 @@
 //! Loads one fact in a decision's transaction.
 
-use navigator_resources::{Query, Row, Select, SqlValue, facts::Fact};
+use navigator_resources::{Query, Row, Select, SqlType, SqlValue, attribute::Tags, facts::Fact};
 
 use crate::{
     allocate,
@@ -16,6 +16,7 @@ const MOST_VALUES: usize = 4096;
 pub(crate) async fn load(tx: &mut Tx, query: &Query) -> Result<Fact, StoreError> {
     Ok(match query {
         Query::Rows { table, select } => rows(tx, table, select).await?,
+        Query::Tags { object_id } => Fact::Tags(tags(tx, object_id).await?),
         Query::AllocateAddress { subnet_id, network_id, port_id, choice } => {
             let place = allocate::AddressPlace {
                 subnet_id: *subnet_id,
@@ -36,6 +37,12 @@ pub(crate) async fn load(tx: &mut Tx, query: &Query) -> Result<Fact, StoreError>
             Fact::Port(allocate::free_port(tx, holder, *protocol, *ports).await?)
         }
     })
+}
+
+async fn tags(tx: &mut Tx, object_id: &str) -> Result<Tags, StoreError> {
+    let text = "SELECT tag FROM tags WHERE object_id = $1";
+    let rows = tx.fetch(Sql::with(text, [object_id.into()]), &[("tag", SqlType::Text)]).await?;
+    Ok(Tags(rows.iter().map(|row| row.text("tag").to_owned()).collect()))
 }
 
 async fn rows(tx: &mut Tx, table: &str, select: &Select) -> Result<Fact, StoreError> {
@@ -75,8 +82,8 @@ async fn part_of_rows(tx: &mut Tx, table: &str, select: &Select) -> Result<Vec<R
         sql.push(" ORDER BY id FOR UPDATE");
         tx.execute(sql).await?;
     }
-    let mut sql = select_from(declaration, declaration.columns());
+    let mut sql = select_from(declaration, declaration.fact_columns());
     push_select(&mut sql, declaration, select)?;
     sql.push(" ORDER BY id");
-    tx.fetch(sql, &columns(declaration.columns())).await
+    tx.fetch(sql, &columns(declaration.fact_columns())).await
 }

@@ -30,9 +30,14 @@ pub(crate) async fn execute(
                 update(tx, declaration, &id, &row, now).await?;
             }
             Write::Bump { declaration, id } => bump(tx, declaration, &id, now).await?,
+            Write::Tag { id, add, remove } => tag(tx, &id, add, remove).await?,
             Write::Delete { declaration, id } => {
                 let text = format!("DELETE FROM {} WHERE id = $1", declaration.table);
-                tx.execute(Sql::with(&text, [id.into()])).await?;
+                tx.execute(Sql::with(&text, [id.as_str().into()])).await?;
+                if declaration.tags {
+                    let text = "DELETE FROM tags WHERE object_id = $1";
+                    tx.execute(Sql::with(text, [id.into()])).await?;
+                }
             }
             Write::ReleaseAddress { port_id, address } => {
                 let mut sql = Sql::new("DELETE FROM ip_allocations WHERE port_id = ");
@@ -175,6 +180,29 @@ fn one(affected: u64, declaration: &Declaration, id: &str) -> Result<(), Ended> 
     }
     let gone = format!("{} {id} went away while it was written", declaration.name);
     Err(Ended::Again(StoreError::Internal(gone)))
+}
+
+async fn tag(
+    tx: &mut Tx,
+    id: &str,
+    add: Vec<String>,
+    remove: Vec<String>,
+) -> Result<(), StoreError> {
+    if !remove.is_empty() {
+        let mut sql = Sql::new("DELETE FROM tags WHERE object_id = ");
+        let params = remove.into_iter().map(Param::from).collect();
+        sql.bind(id).push(" AND ").bind_in("tag", params);
+        tx.execute(sql).await?;
+    }
+    if !add.is_empty() {
+        let mut sql = Sql::new("INSERT INTO tags (object_id, tag) VALUES ");
+        for (index, tag) in add.into_iter().enumerate() {
+            sql.push(if index == 0 { "" } else { ", " });
+            sql.bind_list([id.into(), tag.into()]);
+        }
+        tx.execute(sql).await?;
+    }
+    Ok(())
 }
 
 /// One row per port, in one statement however long the range is.

@@ -33,7 +33,11 @@ async fn conclude<R: Rules>(state: &ApiState, moved: Vec<(Scope, Revision)>) {
 }
 
 /// The object of the URL, locked, if the caller may change it: 404 where it may not even see it.
-fn current<R: Resource>(target: &Target<'_>, facts: &Facts, action: &str) -> Result<R, Stop> {
+pub(super) fn current<R: Resource>(
+    target: &Target<'_>,
+    facts: &Facts,
+    action: &str,
+) -> Result<R, Stop> {
     let not_found = || Refusal::not_found::<R>(target.ids.id());
     let mut select = Select::eq(R::declaration().key, target.ids.id()).locked();
     for (column, value) in scoped::<R>(target.ids) {
@@ -56,16 +60,20 @@ fn current<R: Resource>(target: &Target<'_>, facts: &Facts, action: &str) -> Res
 }
 
 /// What a PUT or DELETE aims at.
-struct Target<'a> {
-    ids: &'a Ids,
-    caller: &'a Caller,
-    parent: Option<&'a Row>,
-    revision: Option<i64>,
-    visible: bool,
+pub(super) struct Target<'a> {
+    pub(super) ids: &'a Ids,
+    pub(super) caller: &'a Caller,
+    pub(super) parent: Option<&'a Row>,
+    pub(super) revision: Option<i64>,
+    pub(super) visible: bool,
 }
 
 /// Whether the caller's lists would show it.
-async fn visible<R: Resource>(state: &ApiState, ids: &Ids, caller: &Caller) -> Result<bool, Fault> {
+pub(super) async fn visible<R: Resource>(
+    state: &ApiState,
+    ids: &Ids,
+    caller: &Caller,
+) -> Result<bool, Fault> {
     if caller.is_admin {
         return Ok(true);
     }

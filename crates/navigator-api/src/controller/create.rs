@@ -6,12 +6,12 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use navigator_resources::{Caller, Refusal, Rules};
+use navigator_resources::{AttributeValue as _, Caller, Refusal, Rules, Write, attribute::Tags};
 use serde_json::{Value, json};
 
 use super::{Ids, embed::present_all, input, owned, parent, rows};
 use crate::{
-    body::{self, Posted},
+    body::{self, Attributes, Posted},
     fault::Fault,
     present::View,
     state::{ApiState, now},
@@ -37,13 +37,13 @@ pub(crate) async fn create<R: Rules>(
         Posted::One(item) => (false, vec![item]),
         Posted::Many(items) => (true, items),
     };
-    let inputs: Vec<R::Create> = items
-        .into_iter()
-        .map(|item| {
-            let attributes = body::for_create(declaration, item, &caller, owner.as_deref())?;
-            input(&attributes)
-        })
-        .collect::<Result<_, Fault>>()?;
+    let mut inputs: Vec<R::Create> = Vec::with_capacity(items.len());
+    let mut tags = Vec::with_capacity(items.len());
+    for item in items {
+        let attributes = body::for_create(declaration, item, &caller, owner.as_deref())?;
+        inputs.push(input(&attributes)?);
+        tags.push(named_tags(&attributes));
+    }
     R::check_bulk(&inputs)?;
     let parent_id = ids.parent.as_deref();
     let (created, moved) = state
@@ -56,8 +56,12 @@ pub(crate) async fn create<R: Rules>(
             inputs.len(),
             |index, facts, context| {
                 let input = &inputs[index];
-                R::create(input, parent_id, facts, context)
-                    .map(|(object, writes)| (object.id(), writes))
+                let (object, mut writes) = R::create(input, parent_id, facts, context)?;
+                if !tags[index].is_empty() {
+                    let (id, add) = (object.id(), tags[index].clone());
+                    writes.push(Write::Tag { id, add, remove: Vec::new() });
+                }
+                Ok((object.id(), writes))
             },
         )
         .await?;
@@ -71,4 +75,10 @@ pub(crate) async fn create<R: Rules>(
         json!({ declaration.name: values.into_iter().next() })
     };
     Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// The tags that a new object starts with; they have been checked.
+fn named_tags(attributes: &Attributes) -> Vec<String> {
+    let named = attributes.get("tags").and_then(|tags| Tags::from_json(tags).ok());
+    named.unwrap_or_default().0.into_iter().collect()
 }

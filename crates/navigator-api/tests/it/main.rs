@@ -39,3 +39,4 @@ mod requests;
 mod security_groups;
 mod server;
 mod subnet_pools;
+mod tags;

@@ -29,6 +29,7 @@ use crate::{
     collection = "floatingips",
     class = "FloatingIP",
     extension = "router",
+    tags,
     present = shown::present
 )]
 pub struct FloatingIp {

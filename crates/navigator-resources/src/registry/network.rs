@@ -25,6 +25,7 @@ pub use segment::NetworkType;
     collection = "networks",
     class = "Network",
     extension = "network",
+    tags,
     visible_to_all = "shared OR external"
 )]
 pub struct Network {

@@ -59,6 +59,7 @@ pub fn is_router_interface(device_owner: &str) -> bool {
     collection = "ports",
     class = "Port",
     extension = "port",
+    tags(create),
     visible_to_project = "network_id IN (SELECT n.id FROM networks n WHERE n.project_id = $project)"
 )]
 pub struct Port {

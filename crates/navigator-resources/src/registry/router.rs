@@ -36,6 +36,7 @@ use crate::{
     collection = "routers",
     class = "Router",
     extension = "router",
+    tags,
     present = present
 )]
 pub struct Router {

@@ -36,6 +36,7 @@ pub use pools::AllocationPool;
     collection = "subnets",
     class = "Subnet",
     extension = "subnet",
+    tags,
     visible_to_all = "network_id IN (SELECT n.id FROM networks n WHERE n.shared)",
     visible_to_project = "network_id IN (SELECT n.id FROM networks n WHERE n.project_id = $project)"
 )]
