@@ -4,7 +4,9 @@
 //! In: requests. Out: JSON, and wake-ups to the hub after each commit. Nothing is decided here:
 //! the rules of `navigator-resources` decide, `navigator-store` runs them in a transaction.
 
+mod address_usage;
 mod agent_endpoints;
+mod auto_topology;
 mod body;
 mod consequences;
 mod control_plane;
@@ -20,6 +22,7 @@ mod listing;
 mod metrics;
 mod mount;
 mod normalize;
+mod page;
 mod present;
 mod qos;
 mod quotas;

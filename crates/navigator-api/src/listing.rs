@@ -41,6 +41,13 @@ impl Parameters {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
+    /// Takes a parameter out that is not the listing's to understand.
+    pub(crate) fn take(&mut self, name: &str) -> Vec<String> {
+        let taken = self.all(name).map(str::to_owned).collect();
+        self.0.retain(|(known, _)| known != name);
+        taken
+    }
+
     pub(crate) fn fields(&self) -> Fields {
         let fields: BTreeSet<_> =
             self.all("fields").filter(|f| !f.is_empty()).map(str::to_owned).collect();

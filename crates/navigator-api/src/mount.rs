@@ -12,8 +12,9 @@ use navigator_resources::{Rules, Visitor, visit_all};
 use tower::util::MapRequest;
 
 use crate::{
-    agent_endpoints, body::BODY_LIMIT, controller, extensions, fault::Fault, health, hosting,
-    metrics, normalize::normalize, qos, quotas, reference, request_id, state::ApiState, versions,
+    address_usage, agent_endpoints, auto_topology, body::BODY_LIMIT, controller, extensions,
+    fault::Fault, health, hosting, metrics, normalize::normalize, qos, quotas, reference,
+    request_id, state::ApiState, versions,
 };
 
 /// Longer request targets are refused, in bytes.
@@ -93,6 +94,8 @@ pub fn router(state: ApiState) -> Router {
         .route("/v2.0/extensions", get(extensions::list))
         .route("/v2.0/extensions/{alias}", get(extensions::show))
         .merge(hosting::routes())
+        .merge(address_usage::routes())
+        .merge(auto_topology::routes())
         .merge(quotas::routes())
         .merge(qos::routes())
         .layer(middleware::from_fn_with_state(state.clone(), identify));

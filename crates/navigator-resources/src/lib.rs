@@ -10,7 +10,9 @@
 // The derive writes `::navigator_resources::…`.
 extern crate self as navigator_resources;
 
+pub mod address_usage;
 pub mod attribute;
+pub mod auto_topology;
 pub mod context;
 pub mod declaration;
 pub mod dhcp_scheduling;

@@ -32,8 +32,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) settings: &'a Settings,
     pub(crate) now: &'a str,
-    /// The resource whose objects the request creates.
-    pub(crate) created: Option<&'static Declaration>,
+    /// The resources whose objects the request creates.
+    pub(crate) created: &'a [&'static Declaration],
 }
 
 /// Why an attempt ended without a commit.

@@ -118,15 +118,15 @@ impl Store {
         F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
     {
         let counters = &self.counters;
-        let surroundings = Surroundings { counters, caller, settings, now, created: None };
+        let surroundings = Surroundings { counters, caller, settings, now, created: &[] };
         decide::decide_all(&self.backend, surroundings, count, decide).await
     }
 
-    /// The same for decisions that create objects of this resource: refused, too, if a project
+    /// The same for decisions that create objects of these resources: refused, too, if a project
     /// would have more of them than its quota.
     pub async fn create_all<T, F>(
         &self,
-        declaration: &'static Declaration,
+        created: &[&'static Declaration],
         caller: &Caller,
         settings: &Settings,
         now: &str,
@@ -138,7 +138,6 @@ impl Store {
         F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
     {
         let counters = &self.counters;
-        let created = Some(declaration);
         let surroundings = Surroundings { counters, caller, settings, now, created };
         decide::decide_all(&self.backend, surroundings, count, decide).await
     }

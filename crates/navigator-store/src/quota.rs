@@ -25,24 +25,24 @@ pub type Limits = BTreeMap<String, i64>;
 /// What a request creates, and of which projects the number of these is limited. Objects that come
 /// into being beside it, such as a router's ports, are counted but not refused.
 pub(crate) struct Creation<'a> {
-    declaration: Option<&'static Declaration>,
+    declarations: Vec<&'static Declaration>,
     quotas: &'a Quotas,
-    /// `None`: it is known that there is no limit.
-    limits: BTreeMap<String, Option<i64>>,
+    /// By project and quota. `None`: it is known that there is no limit.
+    limits: BTreeMap<(String, &'static str), Option<i64>>,
 }
 
 impl<'a> Creation<'a> {
-    pub(crate) fn new(declaration: Option<&'static Declaration>, quotas: &'a Quotas) -> Self {
-        let declaration = declaration.filter(|declaration| declaration.is_counted());
-        Self { declaration, quotas, limits: BTreeMap::new() }
+    pub(crate) fn new(declarations: &[&'static Declaration], quotas: &'a Quotas) -> Self {
+        let counted = declarations.iter().copied().filter(|declaration| declaration.is_counted());
+        Self { declarations: counted.collect(), quotas, limits: BTreeMap::new() }
     }
 
     /// Whether the insertion of this row has to say what its project's limit is.
-    pub(crate) fn asks(&self, declaration: &Declaration, row: &Row) -> bool {
+    pub(crate) fn asks(&self, declaration: &'static Declaration, row: &Row) -> bool {
         let project = row.text("project_id");
-        self.declaration.is_some_and(|counted| counted.table == declaration.table)
+        self.declarations.iter().any(|counted| counted.table == declaration.table)
             && !project.is_empty()
-            && !self.limits.contains_key(project)
+            && !self.limits.contains_key(&(project.to_owned(), declaration.quota))
     }
 
     /// Inserts with a statement that [`Creation::asks`] was true of.
@@ -50,7 +50,7 @@ impl<'a> Creation<'a> {
         &mut self,
         tx: &mut Tx,
         mut sql: Sql,
-        declaration: &Declaration,
+        declaration: &'static Declaration,
         row: &Row,
     ) -> Result<u64, StoreError> {
         let project = row.text("project_id");
@@ -59,15 +59,16 @@ impl<'a> Creation<'a> {
         let rows = tx.fetch(sql, &[("quota_limit", SqlType::Int)]).await?;
         let own = rows.first().and_then(|row| number(row, "quota_limit"));
         let limit = own.unwrap_or_else(|| self.quotas.limit(declaration.quota));
-        self.limits.insert(project.to_owned(), Some(limit).filter(|limit| *limit >= 0));
+        let key = (project.to_owned(), declaration.quota);
+        self.limits.insert(key, Some(limit).filter(|limit| *limit >= 0));
         Ok(rows.len() as u64)
     }
 
     /// Refuses if a project now has more than it may have.
     pub(crate) async fn check(self, tx: &mut Tx) -> Result<(), Ended> {
-        let Some(declaration) = self.declaration else { return Ok(()) };
-        for (project, limit) in self.limits {
-            let Some(limit) = limit else { continue };
+        for ((project, quota), limit) in self.limits {
+            let declaration = self.declarations.iter().find(|counted| counted.quota == quota);
+            let (Some(declaration), Some(limit)) = (declaration, limit) else { continue };
             if tx.is_postgres() {
                 lock(tx, &project, declaration.quota).await?;
             }

@@ -49,7 +49,7 @@ pub(crate) async fn create<R: Rules>(
     let (created, moved) = state
         .store
         .create_all(
-            declaration,
+            &[declaration],
             &caller,
             &state.settings,
             &now(),

@@ -27,5 +27,20 @@ pub(super) const FIXED: &[Fixed] = &[
     fixed("/v2.0/routers/{id}/l3-agents", "get", "List the agents that serve a router", 200),
     fixed("/v2.0/agents/{id}/l3-routers", "get", "List the routers that an agent serves", 200),
     fixed("/v2.0/networks/{id}/dhcp-agents", "get", "List the agents that serve a network", 200),
+    fixed("/v2.0/network-ip-availabilities", "get", "List how many addresses networks have", 200),
+    fixed(
+        "/v2.0/network-ip-availabilities/{id}",
+        "get",
+        "Show how many addresses a network has",
+        200,
+    ),
+    fixed(
+        "/v2.0/auto-allocated-topology/{id}",
+        "get",
+        "Show a project's topology, which is made if there is none",
+        200,
+    ),
+    fixed("/v2.0/auto-allocated-topology/{id}", "delete", "Delete a project's topology", 204),
+    fixed("/v2.0/floatingip_pools", "get", "List where floating IPs come from", 200),
     fixed("/v2.0/agents/{id}/dhcp-networks", "get", "List the networks that an agent serves", 200),
 ];

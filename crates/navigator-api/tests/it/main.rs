@@ -21,7 +21,9 @@ macro_rules! on_both {
     };
 }
 
+mod address_usage;
 mod agents;
+mod auto_topology;
 mod bindings;
 mod cloud;
 mod every_resource;

@@ -70,6 +70,9 @@ pub struct Network {
     /// What rules its ports have that have no policy of their own.
     #[field(create, update, unset)]
     pub qos_policy_id: Option<QosPolicyId>,
+    /// Made with its project's topology.
+    #[field(internal)]
+    pub auto_allocated: bool,
     #[field(standard)]
     pub standard: Standard,
 }
@@ -118,6 +121,7 @@ impl Rules for Network {
             physical_network: segment.physical_network.map(Text),
             segmentation_id: segment.segmentation_id,
             qos_policy_id: qos_policy(input, facts, context)?,
+            auto_allocated: false,
             standard: Standard::new(
                 input.standard.project_id.clone(),
                 input.standard.description.clone(),

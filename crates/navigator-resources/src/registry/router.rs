@@ -85,6 +85,9 @@ pub struct Router {
         computed = "CAST(CASE WHEN EXISTS (SELECT 1 FROM gateway_port_forwardings f WHERE f.router_id = routers.id) THEN 1 ELSE 0 END AS BIGINT)"
     )]
     pub forwards: i64,
+    /// Made with its project's topology.
+    #[field(internal)]
+    pub auto_allocated: bool,
     #[field(standard)]
     pub standard: Standard,
 }

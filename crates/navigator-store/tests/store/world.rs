@@ -33,6 +33,9 @@ pub(crate) fn row(declaration: &'static Declaration, values: Values<'_>) -> Row 
             (_, "gw_port_id" | "router_id" | "port_id" | "l3_host" | "status_reason") => {
                 SqlValue::Null
             }
+            (_, "subnetpool_id" | "address_scope_id") => SqlValue::Null,
+            // There is one of each at most.
+            (_, "is_default" | "auto_allocated") => SqlValue::Bool(false),
             (SqlType::Bool, _) => SqlValue::Bool(true),
             (SqlType::Int, "revision_number") => SqlValue::Int(1),
             (SqlType::Int, _) => SqlValue::Int(0),

@@ -3,10 +3,12 @@
 //! they are and against one with HTTP basic authentication.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod address_scopes;
 mod agents;
 mod client;
 mod demo;
 mod floating_ips;
+mod ip_availability;
 mod networks;
 mod ports;
 mod program;
@@ -16,6 +18,7 @@ mod routers;
 mod row;
 mod sdk;
 mod security_groups;
+mod subnet_pools;
 mod subnets;
 mod world;
 
@@ -45,6 +48,10 @@ macro_rules! through_both_doors {
 through_both_doors! {
     networks_are_made_found_changed_and_deleted: [networks::rows()],
     subnets_are_made_found_changed_and_deleted: [subnets::rows()],
+    address_scopes_are_made_found_changed_and_deleted: [address_scopes::rows()],
+    subnet_pools_are_made_cut_changed_and_deleted: [subnet_pools::rows()],
+    addresses_are_counted: [ip_availability::rows()],
+    topologies_are_checked: [ip_availability::topologies()],
     ports_are_made_found_changed_and_deleted: [two_networks(), ports::rows()],
     routers_get_gateways_interfaces_and_routes: [two_networks(), routers::rows()],
     floating_ips_lead_to_ports: [two_networks(), floating_ips::rows()],

@@ -37,6 +37,7 @@ pub(super) fn create(
         configurations: Configurations::default(),
         l3_host: None,
         forwards: 0,
+        auto_allocated: false,
         standard: Standard::new(
             standard.project_id.clone(),
             standard.description.clone(),

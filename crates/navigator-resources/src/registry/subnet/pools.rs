@@ -33,6 +33,14 @@ impl AllocationPool {
             && (number(self.start)..=number(self.end)).contains(&number(address))
     }
 
+    /// How many addresses it has; nothing if it is upside down.
+    pub fn size(&self) -> u128 {
+        match number(self.end).checked_sub(number(self.start)) {
+            Some(more) => more.saturating_add(1),
+            None => 0,
+        }
+    }
+
     /// From first to last.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<> {
         let end = self.end;

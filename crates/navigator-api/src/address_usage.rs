@@ -1,0 +1,214 @@
+//! `/v2.0/network-ip-availabilities` and `/v2.0/floatingip_pools`: what the tables of networks,
+//! subnets and addresses say from another side. Only reads.
+//!
+//! A network of IPv6 has more addresses than 64 bits can count, and JSON values in memory hold no
+//! larger numbers: what is counted is written to the answer directly.
+
+use std::collections::{BTreeMap, HashMap};
+
+use axum::{
+    Extension, Json, Router,
+    extract::{OriginalUri, Path, State},
+    http::{HeaderMap, Uri},
+    routing::get,
+};
+use navigator_resources::{
+    AttributeValue as _, Caller, Refusal, Resource, SqlValue,
+    address_usage::{FloatingIpPool, NetworkUsage, SubnetUsage},
+    registry::subnet::IpVersion,
+};
+use navigator_store::Listing;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    fault::Fault,
+    listing::{self, Parameters},
+    page::page,
+    present::Fields,
+    state::ApiState,
+};
+
+pub(crate) fn routes() -> Router<ApiState> {
+    Router::new()
+        .route("/v2.0/network_ip_availabilities", get(list))
+        .route("/v2.0/network_ip_availabilities/{id}", get(show))
+        .route("/v2.0/floatingip_pools", get(pools))
+}
+
+/// Networks per statement that loads their subnets.
+const CHUNK: usize = 1000;
+
+/// A part of an answer.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Cell {
+    Plain(Value),
+    Number(u128),
+    One(Object),
+    Many(Vec<Object>),
+}
+
+type Object = BTreeMap<String, Cell>;
+type Answer = Result<Json<BTreeMap<&'static str, Cell>>, Fault>;
+
+fn object(map: Map<String, Value>) -> Object {
+    map.into_iter().map(|(name, value)| (name, Cell::Plain(value))).collect()
+}
+
+/// Those who may see it: the administrator, and the cloud's services.
+fn allowed(caller: &Caller) -> bool {
+    caller.is_admin || caller.is_service
+}
+
+async fn list(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Answer {
+    let declaration = NetworkUsage::declaration();
+    let (listing, versions, fields) = wanted(&uri, &caller)?;
+    let mut answer = BTreeMap::new();
+    let mut items = Vec::new();
+    if allowed(&caller) {
+        let page = page(&state, declaration, listing, &uri, &headers).await?;
+        let networks =
+            page.rows.iter().map(NetworkUsage::from_row).collect::<Result<Vec<_>, _>>()?;
+        items = counted(&state, &networks, &versions, &fields).await?;
+        if !page.links.is_empty() {
+            let links = Cell::Plain(Value::Array(page.links));
+            answer.insert("network_ip_availabilities_links", links);
+        }
+    }
+    answer.insert(declaration.collection, Cell::Many(items));
+    Ok(Json(answer))
+}
+
+async fn show(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Answer {
+    let declaration = NetworkUsage::declaration();
+    let fields = Parameters::parse(uri.query())?.fields();
+    let mut rows = Vec::new();
+    if allowed(&caller) {
+        let conditions = vec![("id", SqlValue::from(id.as_str()))];
+        let listing = Listing { conditions, ..Listing::default() };
+        rows = state.store.list(declaration, &listing).await?;
+    }
+    let networks = rows.iter().map(NetworkUsage::from_row).collect::<Result<Vec<_>, _>>()?;
+    let found = counted(&state, &networks, &[], &fields).await?.pop();
+    let found = found.ok_or_else(|| Refusal::not_found::<NetworkUsage>(id))?;
+    Ok(Json(BTreeMap::from([(declaration.name, Cell::One(found))])))
+}
+
+/// What the query asks for: networks, and subnets of these IP versions (of all if there are none).
+fn wanted(uri: &Uri, caller: &Caller) -> Result<(Listing, Vec<IpVersion>, Fields), Fault> {
+    let mut parameters = Parameters::parse(uri.query())?;
+    let mut versions = Vec::new();
+    for text in parameters.take("ip_version") {
+        let version = IpVersion::from_json(&Value::from(text));
+        versions.push(version.map_err(|reason| Refusal::invalid("ip_version", reason))?);
+    }
+    let declaration = NetworkUsage::declaration();
+    let mut listing = listing::listing(declaration, &parameters, caller, &|_| None)?;
+    listing.visible_to = None;
+    match versions.as_slice() {
+        [] => {}
+        [first, rest @ ..] if rest.iter().all(|version| version == first) => {
+            let column = match first {
+                IpVersion::V4 => "has_ipv4",
+                IpVersion::V6 => "has_ipv6",
+            };
+            listing.conditions.push((column, true.into()));
+        }
+        _ => listing.conditions.push(("has_subnets", true.into())),
+    }
+    Ok((listing, versions, parameters.fields()))
+}
+
+async fn counted(
+    state: &ApiState,
+    networks: &[NetworkUsage],
+    versions: &[IpVersion],
+    fields: &Fields,
+) -> Result<Vec<Object>, Fault> {
+    let mut subnets: HashMap<_, Vec<SubnetUsage>> = HashMap::new();
+    for chunk in networks.chunks(CHUNK) {
+        for subnet in subnets_of(state, chunk).await? {
+            if versions.is_empty() || versions.contains(&subnet.ip_version) {
+                subnets.entry(subnet.network_id).or_default().push(subnet);
+            }
+        }
+    }
+    let counted = networks.iter().map(|network| {
+        let mut shown = summed(network, &subnets.remove(&network.id).unwrap_or_default());
+        if let Some(fields) = fields {
+            shown.retain(|name, _| fields.contains(name));
+        }
+        shown
+    });
+    Ok(counted.collect())
+}
+
+async fn subnets_of(
+    state: &ApiState,
+    networks: &[NetworkUsage],
+) -> Result<Vec<SubnetUsage>, Fault> {
+    let declaration = SubnetUsage::declaration();
+    let Some(attribute) = declaration.attribute("network_id") else { return Ok(Vec::new()) };
+    let ids = networks.iter().map(|network| Some(network.id.to_sql())).collect();
+    let listing = Listing { filters: vec![(attribute, ids)], ..Listing::default() };
+    let rows = state.store.list(declaration, &listing).await?;
+    Ok(rows.iter().map(SubnetUsage::from_row).collect::<Result<_, _>>()?)
+}
+
+fn summed(network: &NetworkUsage, subnets: &[SubnetUsage]) -> Object {
+    let mut shown = object(network.to_json());
+    let project = Value::from(network.project_id.0.clone());
+    shown.insert("tenant_id".to_owned(), Cell::Plain(project));
+    let total = subnets.iter().fold(0_u128, |sum, s| sum.saturating_add(s.total_ips()));
+    let used: i64 = subnets.iter().map(|subnet| subnet.used_ips).sum();
+    let rows = subnets.iter().map(|subnet| {
+        let mut row = object(subnet.to_json());
+        row.remove("network_id");
+        row.insert("total_ips".to_owned(), Cell::Number(subnet.total_ips()));
+        row
+    });
+    shown.insert("subnet_ip_availability".to_owned(), Cell::Many(rows.collect()));
+    shown.insert("total_ips".to_owned(), Cell::Number(total));
+    shown.insert("used_ips".to_owned(), Cell::Plain(used.into()));
+    shown
+}
+
+/// Subnets of IPv4 on external networks; a project sees its own.
+async fn pools(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Fault> {
+    let declaration = FloatingIpPool::declaration();
+    let parameters = Parameters::parse(uri.query())?;
+    let mut listing = listing::listing(declaration, &parameters, &caller, &|_| None)?;
+    listing.conditions.push(("external", true.into()));
+    listing.conditions.push(("ip_version", IpVersion::V4.to_sql()));
+    let page = page(&state, declaration, listing, &uri, &headers).await?;
+    let mut items = Vec::new();
+    for row in &page.rows {
+        let mut shown = FloatingIpPool::from_row(row)?.to_json();
+        shown.extend(shown.get("project_id").cloned().map(|id| ("tenant_id".to_owned(), id)));
+        if let Some(fields) = parameters.fields() {
+            shown.retain(|name, _| fields.contains(name));
+        }
+        items.push(Value::Object(shown));
+    }
+    let mut answer = json!({ declaration.collection: items });
+    if !page.links.is_empty() {
+        answer["floatingip_pools_links"] = Value::Array(page.links);
+    }
+    Ok(Json(answer))
+}

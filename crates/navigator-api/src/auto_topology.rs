@@ -1,0 +1,106 @@
+//! `/v2.0/auto-allocated-topology/{project}`: a GET makes what is not there, so that a project has a
+//! network that leads outside without knowing how one is made.
+
+use axum::{
+    Extension, Json, Router as Routes,
+    extract::{OriginalUri, Path, State},
+    http::StatusCode,
+    routing::get,
+};
+use navigator_model::ProjectId;
+use navigator_resources::{
+    Caller, Network, Refusal, Resource, Router, Rules, Subnet, Writes,
+    auto_topology::{self, DELETION_STEPS, STEPS, Topology},
+};
+use navigator_store::StoreError;
+use serde_json::{Value, json};
+
+use crate::{
+    consequences::follow,
+    fault::Fault,
+    listing::Parameters,
+    state::{ApiState, now},
+};
+
+pub(crate) fn routes() -> Routes<ApiState> {
+    Routes::new().route("/v2.0/auto_allocated_topology/{project}", get(show).delete(delete))
+}
+
+/// The project of the URL. Clients that know no project of their own write `None`.
+fn project(named: String, caller: &Caller, action: &str) -> Result<ProjectId, Refusal> {
+    let project = if named == "None" { caller.project_id.clone() } else { ProjectId(named) };
+    if caller.owns(&project) {
+        return Ok(project);
+    }
+    Err(Refusal::PolicyNotAuthorized { action: format!("{action}_auto_allocated_topology") })
+}
+
+fn shown(id: &str, project: &ProjectId) -> Json<Value> {
+    let topology = json!({"id": id, "tenant_id": project.0, "project_id": project.0});
+    Json(json!({ "auto_allocated_topology": topology }))
+}
+
+async fn show(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(named): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Json<Value>, Fault> {
+    let project = project(named, &caller, "get")?;
+    let fields = Parameters::parse(uri.query())?.fields().unwrap_or_default();
+    if fields.contains("dry-run") {
+        return check(&state, &caller, &project).await;
+    }
+    if !fields.is_empty() {
+        let resource = "auto_allocate".to_owned();
+        return Err(Refusal::BadRequest { resource, msg: "Unrecognized field".to_owned() }.into());
+    }
+    let created = [Network::declaration(), Subnet::declaration(), Router::declaration()];
+    let mut topology = Topology::default();
+    let (_, moved) = state
+        .store
+        .create_all(&created, &caller, &state.settings, &now(), STEPS, |step, facts, context| {
+            topology.step(step, &project, facts, context).map(|writes| ((), writes))
+        })
+        .await?;
+    state.wake(moved);
+    let network = topology
+        .network()
+        .ok_or_else(|| StoreError::Internal("a topology without a network".to_owned()))?;
+    Ok(shown(&network.to_string(), &project))
+}
+
+/// Whether a topology could be made, without making it.
+async fn check(
+    state: &ApiState,
+    caller: &Caller,
+    project: &ProjectId,
+) -> Result<Json<Value>, Fault> {
+    state
+        .store
+        .decide(caller, &state.settings, &now(), |facts, context| {
+            auto_topology::requirements(facts, context).map(|_| ((), Writes::new()))
+        })
+        .await?;
+    Ok(shown("dry-run=pass", project))
+}
+
+async fn delete(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(named): Path<String>,
+) -> Result<StatusCode, Fault> {
+    let project = project(named, &caller, "delete")?;
+    let (_, moved) = state
+        .store
+        .decide_all(&caller, &state.settings, &now(), DELETION_STEPS, |step, facts, context| {
+            auto_topology::delete(step, &project, facts, context).map(|writes| ((), writes))
+        })
+        .await?;
+    state.wake(moved);
+    let consequences = Router::consequences();
+    if let Err(error) = follow(&state.store, &state.hub, &state.settings, consequences).await {
+        tracing::warn!(%error, "what follows from a change could not be decided");
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
