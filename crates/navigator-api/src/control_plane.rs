@@ -115,7 +115,7 @@ impl ControlPlane for LocalControlPlane {
             if !self.store.serves(host, &report.scope).await.map_err(bus_error)? {
                 return Err(refused(host, &report.scope));
             }
-            self.store.report(&report).await.map_err(bus_error)
+            self.store.report(host, &report, &self.settings, &now()).await.map_err(bus_error)
         })
     }
 }

@@ -292,6 +292,10 @@ fn resource(declared: &Declared) -> TokenStream {
         (&options.name, &options.collection, &options.class, &options.extension);
     let table = options.table.as_ref().unwrap_or(collection);
     let quota = options.quota.as_ref().unwrap_or(name);
+    let notices = match &options.notices {
+        Some(path) => quote!(::core::option::Option::Some(#path)),
+        None => quote!(::core::option::Option::None),
+    };
     let attributes = declared.fields.iter().map(|field| attribute(field, table));
     let attributes = attributes.chain(tags(options, table));
     let key = options.key.as_deref().unwrap_or("id");
@@ -359,6 +363,7 @@ fn resource(declared: &Declared) -> TokenStream {
                     visible_to_project: #visible_to_project,
                     admin_only: #admin_only,
                     quota: #quota,
+                    notices: #notices,
                 };
                 &DECLARATION
             }

@@ -32,6 +32,8 @@ pub(crate) struct ResourceOptions {
     pub(crate) visible_to_all: String,
     pub(crate) visible_to_project: String,
     pub(crate) admin_only: bool,
+    /// What the compute service hears of changes.
+    pub(crate) notices: Option<Path>,
     /// Name of its quota, if it differs from its own.
     pub(crate) quota: Option<String>,
     pub(crate) present: Option<Path>,
@@ -184,6 +186,7 @@ impl ResourceOptions {
             "visible_to_all" => self.visible_to_all = text(meta)?,
             "visible_to_project" => self.visible_to_project = text(meta)?,
             "admin_only" => self.admin_only = true,
+            "notices" => self.notices = Some(meta.value()?.parse()?),
             "quota" => self.quota = Some(text(meta)?),
             "present" => self.present = Some(meta.value()?.parse()?),
             "path" => self.path = Some(text(meta)?),

@@ -114,6 +114,8 @@ pub struct Settings {
     pub max_allowed_address_pairs: usize,
     pub dns_domain: String,
     pub quotas: Quotas,
+    /// Whether a compute service is told what becomes of its servers' ports.
+    pub server_events: bool,
 }
 
 impl Default for Settings {
@@ -136,6 +138,7 @@ impl Default for Settings {
             max_allowed_address_pairs: 10,
             dns_domain: "openstacklocal".to_owned(),
             quotas: Quotas::default(),
+            server_events: false,
         }
     }
 }

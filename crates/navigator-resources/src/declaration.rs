@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::row::SqlType;
+use crate::{row::SqlType, server_event::Notices};
 
 /// One API resource.
 pub struct Declaration {
@@ -46,6 +46,8 @@ pub struct Declaration {
     pub admin_only: bool,
     /// The name that limits on the number of these have, such as `port`.
     pub quota: &'static str,
+    /// What the compute service hears of a change.
+    pub notices: Option<Notices>,
 }
 
 /// The verbs of a resource that change something; others answer 405.

@@ -1,11 +1,9 @@
-//! What agents tell: that they are alive, and what became of the objects they render. Data for
-//! people and for scheduling; nothing is rendered from it.
+//! What agents tell of themselves: that they are alive and what they can. Data for people and for
+//! scheduling.
 
-use std::{collections::BTreeMap, future::Future};
+use std::future::Future;
 
-use navigator_model::{
-    Heartbeat, NetworkId, ObjectKey, Outcome, Report, Revision, Scope, report::AgentRole,
-};
+use navigator_model::{Heartbeat, NetworkId, ObjectKey, Revision, Scope, report::AgentRole};
 use navigator_resources::{Row, Settings, SqlType, registry::agent::alive};
 use uuid::Uuid;
 
@@ -17,11 +15,7 @@ use crate::{
     error::StoreError,
     fetch::tunnel_ip,
     sql::{Param, Sql},
-    table,
 };
-
-/// Outcomes per statement.
-const CHUNK: usize = 256;
 
 /// Repeats a transaction where the database asks for it.
 pub(crate) async fn repeated<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, StoreError>
@@ -161,78 +155,4 @@ async fn touch_ports(
         touched.object(Scope::Network(network), ObjectKey::Port(read.parse("id")?));
     }
     touched.record(tx).await
-}
-
-/// Sets the status of what differs. No revision moves: a status is nothing to render.
-pub(crate) async fn report(backend: &Backend, report: &Report) -> Result<(), StoreError> {
-    let mut by_table: BTreeMap<&'static str, BTreeMap<String, Status>> = BTreeMap::new();
-    for (key, outcome) in &report.outcomes {
-        let (table, id) = place(key);
-        by_table.entry(table).or_default().insert(id, status(key, outcome));
-    }
-    repeated(|| async {
-        let mut tx = backend.write().await?;
-        for (table, statuses) in &by_table {
-            let statuses: Vec<_> = statuses.iter().collect();
-            for chunk in statuses.chunks(CHUNK) {
-                set(&mut tx, table, chunk).await?;
-            }
-        }
-        tx.commit().await?;
-        Ok(())
-    })
-    .await
-}
-
-/// Status and its reason.
-type Status = (&'static str, Option<String>);
-
-fn place(key: &ObjectKey) -> (&'static str, String) {
-    match key {
-        ObjectKey::Router(id) => ("routers", id.to_string()),
-        ObjectKey::Network(id) => ("networks", id.to_string()),
-        ObjectKey::Port(id) => ("ports", id.to_string()),
-        ObjectKey::FloatingIp(id) => ("floatingips", id.to_string()),
-        ObjectKey::PortForwarding(id) => ("port_forwardings", id.to_string()),
-        ObjectKey::GatewayPortForwarding(id) => ("gateway_port_forwardings", id.to_string()),
-    }
-}
-
-/// A router that is off is still ACTIVE, as in Neutron.
-fn status(key: &ObjectKey, outcome: &Outcome) -> Status {
-    match (outcome, key) {
-        (Outcome::Active, _) | (Outcome::Down, ObjectKey::Router(_)) => ("ACTIVE", None),
-        (Outcome::Down, _) => ("DOWN", None),
-        // PostgreSQL cannot hold a NUL.
-        (Outcome::Error(reason), _) => ("ERROR", Some(reason.replace('\0', ""))),
-    }
-}
-
-async fn set(
-    tx: &mut Tx,
-    table: &'static str,
-    statuses: &[(&String, &Status)],
-) -> Result<(), StoreError> {
-    let declaration = table::declaration(table)?;
-    let mut sql = Sql::new("WITH reported (id, status, reason) AS (VALUES ");
-    for (index, (id, (status, reason))) in statuses.iter().enumerate() {
-        sql.push(if index == 0 { "" } else { ", " });
-        let reason = match reason {
-            Some(reason) => Param::from(reason.as_str()),
-            None => Param::Null(SqlType::Text),
-        };
-        sql.bind_list([Param::from(id.as_str()), Param::from(*status), reason]);
-    }
-    sql.push(&format!(") UPDATE {table} SET status = reported.status"));
-    let differs = if table::column(declaration, "status_reason").is_ok() {
-        sql.push(", status_reason = reported.reason");
-        format!(" OR {table}.status_reason IS DISTINCT FROM reported.reason")
-    } else {
-        String::new()
-    };
-    sql.push(&format!(
-        " FROM reported WHERE {table}.id = reported.id \
-         AND ({table}.status IS DISTINCT FROM reported.status{differs})"
-    ));
-    tx.execute(sql).await.map(|_| ())
 }

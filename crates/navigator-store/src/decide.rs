@@ -17,7 +17,8 @@ use crate::{
     figures::{Counters, count},
     load,
     quota::Creation,
-    write,
+    server_event::Noted,
+    write::{self, Effects},
 };
 
 /// Attempts of a transaction before the caller is told to come back later.
@@ -128,17 +129,22 @@ where
     let Surroundings { caller, settings, now, created, .. } = surroundings;
     let mut tx = backend.write().await?;
     let outcome = async {
-        let mut touched = Touched::default();
-        let mut creation = Creation::new(created, &settings.quotas);
+        let mut effects = Effects {
+            touched: Touched::default(),
+            creation: Creation::new(created, &settings.quotas),
+            noted: Noted::of(settings),
+        };
         let mut values = Vec::with_capacity(count);
         for index in 0..count {
             // New for each: otherwise two of one kind would get the same ids.
             let context = Context { caller, settings, now, seed: Uuid::new_v4() };
             let (value, writes) = settle(&mut tx, |facts| decide(index, facts, &context)).await?;
-            write::execute(&mut tx, writes, now, &mut touched, &mut creation).await?;
+            write::execute(&mut tx, writes, now, &mut effects).await?;
             values.push(value);
         }
+        let Effects { touched, creation, noted } = effects;
         creation.check(&mut tx).await?;
+        noted.record(&mut tx, now).await?;
         Ok((values, touched.record(&mut tx).await?))
     }
     .await;

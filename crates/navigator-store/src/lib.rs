@@ -19,6 +19,8 @@ mod load;
 mod migrations;
 mod prune;
 mod quota;
+mod report;
+mod server_event;
 mod sql;
 mod table;
 mod write;
@@ -34,10 +36,12 @@ pub use figures::Figures;
 pub use listing::{Bound, Direction, FixedIpFilter, Listing, Paging, TagFilter};
 pub use migrations::Schema;
 pub use quota::Limits;
+pub use server_event::PendingEvent;
 
 use backend::Backend;
 use decide::Surroundings;
 use figures::Counters;
+use report::Hearing;
 
 /// A handle on the database; clones share its connections.
 #[derive(Clone)]
@@ -204,9 +208,53 @@ impl Store {
         agents::heartbeat(&self.backend, heartbeat, settings, now).await
     }
 
-    /// Sets status and reason of the objects where they differ.
-    pub async fn report(&self, report: &Report) -> Result<(), StoreError> {
-        agents::report(&self.backend, report).await
+    /// Sets status and reason of the objects where they differ. What a host says of a port counts
+    /// only for that host's part.
+    pub async fn report(
+        &self,
+        host: &HostName,
+        report: &Report,
+        settings: &Settings,
+        now: &str,
+    ) -> Result<(), StoreError> {
+        report::report(&self.backend, &Hearing { host, report, settings, now }).await
+    }
+
+    /// Ports that were wired before a time and wait for a DHCP server since: they are up from now on.
+    /// Answers with their ids. Times are UTC, `YYYY-MM-DDTHH:MM:SSZ`.
+    pub async fn release_waiting_ports(
+        &self,
+        settings: &Settings,
+        now: &str,
+        before: &str,
+    ) -> Result<Vec<String>, StoreError> {
+        report::release(&self.backend, settings, now, before).await
+    }
+
+    /// The oldest events that the compute service has not taken yet.
+    pub async fn pending_server_events(&self, limit: u32) -> Result<Vec<PendingEvent>, StoreError> {
+        server_event::pending(&self.backend, limit).await
+    }
+
+    /// Nobody waits for these events any more.
+    pub async fn forget_server_events(&self, ids: &[String]) -> Result<(), StoreError> {
+        server_event::forget(&self.backend, ids).await
+    }
+
+    /// Forgets events that were written before a time; how many there were.
+    pub async fn drop_server_events(&self, before: &str) -> Result<u64, StoreError> {
+        server_event::drop_older(&self.backend, before).await
+    }
+
+    /// Takes a lease, or keeps it, until a time. False while another holder has it.
+    pub async fn lease(
+        &self,
+        name: &str,
+        holder: &str,
+        now: &str,
+        until: &str,
+    ) -> Result<bool, StoreError> {
+        server_event::lease(&self.backend, name, holder, now, until).await
     }
 
     /// Forgets the scopes whose router or network was found gone at `before` or earlier; to be called

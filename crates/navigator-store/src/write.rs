@@ -10,34 +10,47 @@ use crate::{
     decide::Ended,
     error::{Fault, StoreError},
     quota::Creation,
+    server_event::Noted,
     sql::{Param, Sql},
     table::{column, links, quoted, stored},
 };
+
+/// What a transaction's writes mean beyond their rows, gathered until its end.
+pub(crate) struct Effects<'a> {
+    pub(crate) touched: Touched,
+    pub(crate) creation: Creation<'a>,
+    pub(crate) noted: Noted,
+}
 
 pub(crate) async fn execute(
     tx: &mut Tx,
     writes: Writes,
     now: &str,
-    touched: &mut Touched,
-    creation: &mut Creation<'_>,
+    effects: &mut Effects<'_>,
 ) -> Result<(), Ended> {
+    let Effects { touched, creation, noted } = effects;
     for write in writes.0 {
         match write {
             Write::Insert { declaration, row, conflict } => {
                 insert(tx, declaration, &row, conflict, creation).await?;
+                noted.written(declaration, None, Some(&row));
             }
             Write::Update { declaration, id, row } => {
+                let before = noted.before(tx, declaration, &id).await?;
                 update(tx, declaration, &id, &row, now).await?;
+                noted.written(declaration, before.as_ref(), Some(&row));
             }
             Write::Bump { declaration, id } => bump(tx, declaration, &id, now).await?,
             Write::Tag { id, add, remove } => tag(tx, &id, add, remove).await?,
             Write::Delete { declaration, id } => {
+                let before = noted.before(tx, declaration, &id).await?;
                 let text = format!("DELETE FROM {} WHERE id = $1", declaration.table);
                 tx.execute(Sql::with(&text, [id.as_str().into()])).await?;
                 if declaration.tags {
                     let text = "DELETE FROM tags WHERE object_id = $1";
                     tx.execute(Sql::with(text, [id.into()])).await?;
                 }
+                noted.written(declaration, before.as_ref(), None);
             }
             Write::ReleaseAddress { port_id, address } => {
                 let mut sql = Sql::new("DELETE FROM ip_allocations WHERE port_id = ");

@@ -9,6 +9,7 @@
 pub mod apart;
 pub mod cloud;
 pub mod navigator;
+pub mod nova;
 pub mod postgres;
 pub mod site;
 
@@ -17,5 +18,6 @@ pub use navigator_lab::{
     Api, Bridge, EchoServer, Host, Instance, Ledger, Lifetime, Namespaces, Process, Response,
     Traffic, TrafficPlan, Wire,
 };
+pub use nova::FakeNova;
 pub use postgres::Postgres;
 pub use site::Site;

@@ -19,6 +19,8 @@ use navigator_resources::{Quotas, Settings, quota::counted};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::nova::NovaConfig;
+
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
@@ -26,6 +28,7 @@ pub(crate) struct Config {
     pub(crate) identity: IdentityConfig,
     pub(crate) network: NetworkConfig,
     pub(crate) quotas: QuotasConfig,
+    pub(crate) nova: NovaConfig,
     pub(crate) agent: AgentConfig,
 }
 
@@ -170,7 +173,11 @@ impl QuotasConfig {
 
 impl Config {
     pub(crate) fn settings(&self) -> Settings {
-        Settings { quotas: self.quotas.quotas(), ..self.network.settings(&self.agent) }
+        Settings {
+            quotas: self.quotas.quotas(),
+            server_events: self.nova.is_told(),
+            ..self.network.settings(&self.agent)
+        }
     }
 
     pub(crate) fn load(path: Option<PathBuf>) -> anyhow::Result<Self> {

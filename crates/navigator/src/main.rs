@@ -3,6 +3,7 @@
 mod agent;
 mod all_in_one;
 mod config;
+mod nova;
 mod server;
 mod shutdown;
 

@@ -56,11 +56,15 @@ pub(crate) async fn serve(
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     tracing::info!(%address, "serving the API");
-    let store = state.store.clone();
+    let (store, settings) = (state.store.clone(), Arc::clone(&state.settings));
+    let told = config.nova.tell(store.clone());
+    let released = navigator_api::release_waiting_ports(store.clone(), settings);
     let (router, grace) = (navigator_api::router(state), config.server.shutdown_grace());
     tokio::select! {
         served = navigator_api::serve(listener, router, shutdown, grace) => served?,
         () = navigator_api::keep_house(store) => {}
+        () = told => {}
+        () = released => {}
     }
     Ok(())
 }

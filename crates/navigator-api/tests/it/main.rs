@@ -32,6 +32,7 @@ mod gateway_port_forwarding;
 mod hosting;
 mod identity;
 mod lists;
+mod nova;
 mod openapi;
 mod operation;
 mod overload;

@@ -33,7 +33,7 @@ pub const L2_AGENT: &str = "Linux bridge agent";
     admin_only
 )]
 pub struct Agent {
-    #[field(id)]
+    #[field(id, filter, sort)]
     pub id: AgentId,
     #[field(filter, sort)]
     pub agent_type: String,
@@ -89,7 +89,7 @@ pub fn alive(heartbeat_timestamp: &str, now: &str, down_s: u64) -> bool {
 }
 
 /// The oldest heartbeat that is [`alive`] now, as heartbeats are stored: such times sort as text.
-fn oldest_alive(now: &str, down_s: u64) -> Option<String> {
+pub fn oldest_alive(now: &str, down_s: u64) -> Option<String> {
     let age = SignedDuration::from_secs(i64::try_from(down_s).ok()?);
     let oldest = instant(now)?.checked_sub(age).ok()?;
     Some(oldest.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())

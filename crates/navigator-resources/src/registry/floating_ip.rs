@@ -30,7 +30,8 @@ use crate::{
     class = "FloatingIP",
     extension = "router",
     tags,
-    present = shown::present
+    present = shown::present,
+    notices = crate::server_event::of_floating_ip
 )]
 pub struct FloatingIp {
     #[field(id, filter, sort)]

@@ -29,7 +29,7 @@ pub use segment::NetworkType;
     visible_to_all = "shared OR external"
 )]
 pub struct Network {
-    #[field(id)]
+    #[field(id, filter, sort)]
     pub id: NetworkId,
     #[field(create, update, filter, sort, default = Text::default())]
     pub name: Text<255>,

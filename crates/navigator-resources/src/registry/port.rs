@@ -60,10 +60,11 @@ pub fn is_router_interface(device_owner: &str) -> bool {
     class = "Port",
     extension = "port",
     tags(create),
+    notices = crate::server_event::of_port,
     visible_to_project = "network_id IN (SELECT n.id FROM networks n WHERE n.project_id = $project)"
 )]
 pub struct Port {
-    #[field(id)]
+    #[field(id, filter, sort)]
     pub id: PortId,
     #[field(create, update, filter, sort, default = Text::default())]
     pub name: Text<255>,

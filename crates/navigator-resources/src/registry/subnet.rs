@@ -41,7 +41,7 @@ pub use pools::AllocationPool;
     visible_to_project = "network_id IN (SELECT n.id FROM networks n WHERE n.project_id = $project)"
 )]
 pub struct Subnet {
-    #[field(id)]
+    #[field(id, filter, sort)]
     pub id: SubnetId,
     #[field(create, update, filter, sort, default = Text::default())]
     pub name: Text<255>,

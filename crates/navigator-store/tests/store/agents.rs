@@ -96,6 +96,12 @@ async fn a_new_tunnel_address_touches_the_host_s_ports(database: &Database) {
     }
 }
 
+/// Host h1 reports.
+async fn hear(store: &Store, report: &Report) {
+    let settings = Settings::default();
+    store.report(&"h1".into(), report, &settings, "2026-01-02T03:00:00Z").await.unwrap();
+}
+
 async fn statuses<R: Resource>(store: &Store) -> Vec<(String, SqlValue)> {
     let rows = store.list(R::declaration(), &Listing::default()).await.unwrap();
     rows.iter()
@@ -112,7 +118,11 @@ async fn a_report_sets_status_and_reason_of_what_differs(database: &Database) {
         &store,
         vec![
             insertion::<Network>(&[("id", id(1).into()), ("status", "ACTIVE".into())]),
-            insertion::<Port>(&[("id", id(2).into()), ("network_id", id(1).into())]),
+            insertion::<Port>(&[
+                ("id", id(2).into()),
+                ("network_id", id(1).into()),
+                ("host_id", "h1".into()),
+            ]),
             insertion::<Router>(&[("id", id(3).into())]),
         ],
     )
@@ -120,7 +130,7 @@ async fn a_report_sets_status_and_reason_of_what_differs(database: &Database) {
     let gone: PortId = id(9).parse().unwrap();
     let report = async |outcomes| {
         let scope = Scope::Network(network);
-        store.report(&Report { scope, revision: Revision(1), outcomes }).await.unwrap();
+        hear(&store, &Report { scope, revision: Revision(1), outcomes }).await;
     };
     report(vec![
         (ObjectKey::Network(network), Outcome::Active),
@@ -161,7 +171,7 @@ async fn ten_thousand_outcomes_are_one_quick_call(database: &Database) {
     let scope = Scope::Router(id(3).parse().unwrap());
     let report = Report { scope, revision: Revision(1), outcomes: outcomes.collect() };
     let start = Instant::now();
-    store.report(&report).await.unwrap();
+    hear(&store, &report).await;
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     let statuses = statuses::<GatewayPortForwarding>(&store).await;
     assert_eq!(statuses[0], ("ACTIVE".to_owned(), SqlValue::Null));
