@@ -15,8 +15,12 @@ pub(crate) const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("1");
 #[derive(Debug)]
 pub(crate) enum Fault {
     Refused(Refusal),
-    /// No or wrong credentials; the realm's challenge goes with it.
-    Unauthorized,
+    /// No or wrong credentials, and what would be right ones.
+    Unauthorized {
+        challenge: HeaderValue,
+    },
+    /// Whoever knows who asks could not be asked.
+    IdentityUnavailable,
     MethodNotAllowed,
     TooLarge,
     UriTooLong,
@@ -85,13 +89,13 @@ fn unavailable() -> Response {
 }
 
 /// The token middleware's form: clients know it from Keystone.
-fn unauthorized() -> Response {
+fn unauthorized(challenge: HeaderValue) -> Response {
     let body = json!({"error": {
         "code": 401,
         "title": "Unauthorized",
         "message": "The request you have made requires authentication.",
     }});
-    let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"Navigator\"")];
+    let challenge = [(header::WWW_AUTHENTICATE, challenge)];
     (StatusCode::UNAUTHORIZED, challenge, Json(body)).into_response()
 }
 
@@ -101,7 +105,8 @@ impl IntoResponse for Fault {
             Self::Refused(refusal) => {
                 neutron_error(refusal.status(), &refusal.type_name(), &refusal.to_string())
             }
-            Self::Unauthorized => unauthorized(),
+            Self::Unauthorized { challenge } => unauthorized(challenge),
+            Self::IdentityUnavailable => unavailable(),
             Self::MethodNotAllowed => neutron_error(
                 405,
                 "HTTPMethodNotAllowed",

@@ -35,7 +35,9 @@ mod versions;
 
 pub use control_plane::LocalControlPlane;
 pub use housekeeping::keep_house;
-pub use identity::{HtpasswdError, Identity};
+pub use identity::{
+    Endpoint, HtpasswdError, Identity, KeystoneConfig, KeystoneError, Registrar, Registration,
+};
 pub use metrics::Metrics;
 pub use mount::router;
 pub use nova::{Access, AccessSource, release_waiting_ports, tell_nova};

@@ -18,7 +18,7 @@ use axum::{
 };
 use navigator_store::Figures;
 
-use crate::state::ApiState;
+use crate::{identity::TokenFigures, state::ApiState};
 use registry::{Counter, Histogram, single};
 
 /// Of requests to paths that are no route.
@@ -131,6 +131,29 @@ fn database(text: &mut String, store: &Figures) {
     }
 }
 
+fn token_cache(text: &mut String, tokens: &TokenFigures) {
+    let counters = [
+        ("hits", "Tokens that were remembered.", tokens.hits),
+        ("misses", "Tokens that Keystone was to be asked about.", tokens.misses),
+        (
+            "unanswered",
+            "Requests answered 503 because Keystone could not be asked.",
+            tokens.unanswered,
+        ),
+    ];
+    for (name, help, value) in counters {
+        single(text, "counter", &format!("navigator_token_{name}_total"), help, value);
+    }
+    let gauges = [
+        ("known", "Remembered tokens that Keystone knows.", tokens.known),
+        ("refused", "Remembered tokens that it does not know.", tokens.refused),
+        ("bytes", "Memory for remembered tokens, in bytes, estimated.", tokens.bytes),
+    ];
+    for (name, help, value) in gauges {
+        single(text, "gauge", &format!("navigator_token_cache_{name}"), help, value);
+    }
+}
+
 /// A client can send any method.
 fn method_label(method: &Method) -> String {
     let known = [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::HEAD];
@@ -149,7 +172,10 @@ fn collection(route: Option<&str>) -> String {
 
 pub(crate) async fn show(State(state): State<ApiState>) -> Response {
     const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-    let text = state.metrics.text(&state.store.figures());
+    let mut text = state.metrics.text(&state.store.figures());
+    if let Some(tokens) = state.identity.tokens() {
+        token_cache(&mut text, &tokens);
+    }
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
 }
 

@@ -52,12 +52,13 @@ impl Visitor for Mount {
     }
 }
 
-async fn identify(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
-    match state.identity.caller(request.headers()).await {
+async fn identify(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match state.identity.caller(&parts).await {
         Ok(caller) => {
             request_id::asked_by(&caller.user_id, &caller.project_id.0);
-            request.extensions_mut().insert(caller);
-            next.run(request).await
+            parts.extensions.insert(caller);
+            next.run(Request::from_parts(parts, body)).await
         }
         Err(fault) => fault.into_response(),
     }

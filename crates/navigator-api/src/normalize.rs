@@ -29,7 +29,7 @@ pub(crate) fn normalize(mut request: Request<Body>) -> Request<Body> {
     request
 }
 
-fn normal_path(path: &str) -> String {
+pub(crate) fn normal_path(path: &str) -> String {
     let path = path.strip_suffix(".json").unwrap_or(path);
     let trimmed = path.trim_end_matches('/');
     let mut segments: Vec<String> = trimmed.split('/').map(str::to_owned).collect();

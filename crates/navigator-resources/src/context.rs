@@ -116,6 +116,8 @@ pub struct Settings {
     pub quotas: Quotas,
     /// Whether a compute service is told what becomes of its servers' ports.
     pub server_events: bool,
+    /// The longest page of a list; `None` leaves it to the client.
+    pub pagination_max_limit: Option<u32>,
 }
 
 impl Default for Settings {
@@ -139,6 +141,7 @@ impl Default for Settings {
             dns_domain: "openstacklocal".to_owned(),
             quotas: Quotas::default(),
             server_events: false,
+            pagination_max_limit: None,
         }
     }
 }

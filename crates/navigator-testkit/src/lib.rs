@@ -8,11 +8,13 @@
 
 pub mod apart;
 pub mod cloud;
+pub mod keystone;
 pub mod navigator;
 pub mod nova;
 pub mod postgres;
 pub mod site;
 
+pub use keystone::Keystone;
 pub use navigator::Navigator;
 pub use navigator_lab::{
     Api, Bridge, EchoServer, Host, Instance, Ledger, Lifetime, Namespaces, Process, Response,

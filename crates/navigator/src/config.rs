@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt,
     fs::OpenOptions,
     io::Write as _,
     net::SocketAddr,
@@ -13,17 +14,22 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use navigator_agent::AgentConfig;
-use navigator_api::Identity;
+use navigator_api::{Identity, KeystoneConfig};
 use navigator_model::{L4PortRange, MacAddress};
 use navigator_resources::{Quotas, Settings, quota::counted};
 use serde::Deserialize;
+use toml::Table;
 use uuid::Uuid;
 
-use crate::nova::NovaConfig;
+use crate::{log::LogConfig, neutron_conf, nova::NovaConfig};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
+    /// Files of Neutron (`neutron.conf`, `ml2_conf.ini`) that are read first; what this file says
+    /// wins over them.
+    pub(crate) neutron_conf: Vec<PathBuf>,
+    pub(crate) log: LogConfig,
     pub(crate) server: ServerConfig,
     pub(crate) identity: IdentityConfig,
     pub(crate) network: NetworkConfig,
@@ -72,26 +78,40 @@ pub(crate) enum IdentityMode {
     None,
     /// HTTP basic against an htpasswd file with bcrypt hashes.
     Basic,
+    /// Keystone's tokens.
+    Keystone,
+}
+
+impl fmt::Display for IdentityMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Basic => "basic",
+            Self::Keystone => "keystone",
+        })
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct IdentityConfig {
-    mode: IdentityMode,
+    pub(crate) mode: IdentityMode,
     htpasswd: PathBuf,
     /// Users with the admin role.
     admins: Vec<String>,
     /// User to project id; others get an id derived from their name.
     projects: HashMap<String, String>,
+    pub(crate) keystone: KeystoneConfig,
 }
 
 impl IdentityConfig {
     pub(crate) fn identity(&self) -> anyhow::Result<Identity> {
         match self.mode {
-            IdentityMode::None => Ok(Identity::None),
+            IdentityMode::None => Ok(Identity::none()),
             IdentityMode::Basic => {
                 Ok(Identity::basic(&self.htpasswd, &self.admins, &self.projects)?)
             }
+            IdentityMode::Keystone => Ok(Identity::keystone(&self.keystone)?),
         }
     }
 }
@@ -113,6 +133,13 @@ pub(crate) struct NetworkConfig {
     /// Seconds without a heartbeat after which an agent counts as dead.
     agent_down_time_s: Option<u64>,
     dns_domain: Option<String>,
+    dhcp_agents_per_network: Option<usize>,
+    /// Extra routes of a router.
+    max_routes: Option<usize>,
+    /// Address pairs of a port.
+    max_allowed_address_pairs: Option<usize>,
+    /// Objects on one page of a list; without it, a list is as long as was asked for.
+    pagination_max_limit: Option<u32>,
 }
 
 impl NetworkConfig {
@@ -138,6 +165,14 @@ impl NetworkConfig {
             allow_port_forwarding_with_floating_ip: self.allow_port_forwarding_with_floating_ip,
             agent_down_time_s: self.agent_down_time_s.unwrap_or(defaults.agent_down_time_s),
             dns_domain: self.dns_domain.clone().unwrap_or(defaults.dns_domain),
+            dhcp_agents_per_network: self
+                .dhcp_agents_per_network
+                .unwrap_or(defaults.dhcp_agents_per_network),
+            max_routes: self.max_routes.unwrap_or(defaults.max_routes),
+            max_allowed_address_pairs: self
+                .max_allowed_address_pairs
+                .unwrap_or(defaults.max_allowed_address_pairs),
+            pagination_max_limit: self.pagination_max_limit.filter(|most| *most > 0),
             ..defaults
         }
     }
@@ -180,23 +215,45 @@ impl Config {
         }
     }
 
-    pub(crate) fn load(path: Option<PathBuf>) -> anyhow::Result<Self> {
-        let Some(path) = path else { return Ok(Self::default()) };
-        Self::read(&path).with_context(|| format!("configuration {}", path.display()))
+    /// What the files say together, and what the operator should know about Neutron's.
+    pub(crate) fn load(
+        path: Option<&Path>,
+        neutron_conf: &[PathBuf],
+    ) -> anyhow::Result<(Self, Vec<String>)> {
+        let own = match path {
+            None => Table::new(),
+            Some(path) => std::fs::read_to_string(path)
+                .map_err(anyhow::Error::from)
+                .and_then(|text| {
+                    // For its messages, which show the line.
+                    toml::from_str::<Self>(&text)?;
+                    Ok(text.parse()?)
+                })
+                .with_context(|| format!("configuration {}", path.display()))?,
+        };
+        let named = own.get("neutron_conf").and_then(toml::Value::as_array);
+        let named = named.into_iter().flatten().filter_map(|file| file.as_str().map(PathBuf::from));
+        let files: Vec<PathBuf> = named.chain(neutron_conf.iter().cloned()).collect();
+        let translated = neutron_conf::read(&files)?;
+        let mut table = translated.table;
+        overlay(&mut table, own);
+        let config: Self = table.try_into().context("configuration")?;
+        config.check()?;
+        Ok((config, translated.notes))
     }
 
-    fn read(path: &Path) -> anyhow::Result<Self> {
-        let config: Self = toml::from_str(&std::fs::read_to_string(path)?)?;
-        if config.identity.mode == IdentityMode::None && !config.server.listen.ip().is_loopback() {
+    /// What no single value shows.
+    fn check(&self) -> anyhow::Result<()> {
+        if self.identity.mode == IdentityMode::None && !self.server.listen.ip().is_loopback() {
             bail!(
                 "identity.mode \"none\" makes everybody the administrator: server.listen has to be \
-                 a loopback address, or use identity.mode = \"basic\""
+                 a loopback address, or use identity.mode = \"keystone\" or \"basic\""
             );
         }
-        if let Some(name) = config.quotas.unknown() {
+        if let Some(name) = self.quotas.unknown() {
             bail!("quotas.{name}: there is no such quota");
         }
-        Ok(config)
+        self.log.check()
     }
 
     /// As configured, or as the process that holds server and agent made it for its own host.
@@ -225,5 +282,15 @@ impl Config {
             .open(self.secret_file())
             .and_then(|mut file| file.write_all(secret.as_bytes()))
             .with_context(|| format!("cannot write {}", self.secret_file().display()))
+    }
+}
+
+/// Puts `above` on top of `below`: tables are joined, everything else is replaced.
+fn overlay(below: &mut Table, above: Table) {
+    for (key, value) in above {
+        match (below.get_mut(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => overlay(below, above),
+            (_, value) => _ = below.insert(key, value),
+        }
     }
 }

@@ -3,6 +3,10 @@
 mod agent;
 mod all_in_one;
 mod config;
+mod database;
+mod keystone;
+mod log;
+mod neutron_conf;
 mod nova;
 mod server;
 mod shutdown;
@@ -13,9 +17,8 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use navigator_model::Scope;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tracing_subscriber::EnvFilter;
 
-use crate::config::Config;
+use crate::{config::Config, log::LogConfig};
 
 /// A cloud network service that speaks the OpenStack Neutron v2.0 API.
 #[derive(Parser)]
@@ -30,6 +33,22 @@ struct ConfigArgument {
     /// TOML configuration file. Without it, everything has its default.
     #[arg(long, short, env = "NAVIGATOR_CONFIG")]
     config: Option<PathBuf>,
+    /// Read Neutron's own configuration first: neutron.conf, ml2_conf.ini. May be given several
+    /// times; later files win, and --config wins over all of them.
+    #[arg(long, value_name = "FILE", env = "NAVIGATOR_NEUTRON_CONF", value_delimiter = ':')]
+    neutron_conf: Vec<PathBuf>,
+}
+
+impl ConfigArgument {
+    /// Reads the configuration, starts the log as it says, and tells there what means nothing here.
+    fn load(&self) -> anyhow::Result<Config> {
+        let (config, notes) = Config::load(self.config.as_deref(), &self.neutron_conf)?;
+        config.log.start()?;
+        for note in notes {
+            tracing::warn!("neutron.conf: {note}");
+        }
+        Ok(config)
+    }
 }
 
 #[derive(Subcommand)]
@@ -52,6 +71,20 @@ enum Command {
         #[command(subcommand)]
         action: DbAction,
     },
+    /// The configuration.
+    Config {
+        #[command(flatten)]
+        config: ConfigArgument,
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
+    /// The identity service.
+    Keystone {
+        #[command(flatten)]
+        config: ConfigArgument,
+        #[command(subcommand)]
+        action: KeystoneAction,
+    },
     /// A small cloud in network namespaces, to try Navigator in.
     #[command(subcommand)]
     Lab(navigator_lab::cli::LabCommand),
@@ -67,13 +100,27 @@ enum AgentAction {
 enum DbAction {
     /// Bring the schema to this version.
     Upgrade,
+    /// Print the newest step of the schema that was applied.
+    Current,
+    /// Print what the schema lacks. Exits with 1 unless this version can work with it.
+    Check,
+}
+
+#[derive(Subcommand)]
+enum ConfigAction {
+    /// Read everything, open nothing, print what means nothing here. Exits with 1 on an error.
+    Check,
+}
+
+#[derive(Subcommand)]
+enum KeystoneAction {
+    /// Create what Keystone has to know of Navigator: the service's user and its roles, the service
+    /// of type network, its endpoints. What is there already stays; an endpoint's URL is corrected.
+    Register(keystone::Registration),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match run(cli.command) {
+    match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("navigator: {error:#}");
@@ -98,7 +145,10 @@ fn raise_descriptor_limit() -> anyhow::Result<()> {
 fn run(command: Command) -> anyhow::Result<()> {
     // The lab makes namespaces and processes: nothing asynchronous about it.
     let command = match command {
-        Command::Lab(lab) => return Ok(navigator_lab::cli::run(lab)?),
+        Command::Lab(lab) => {
+            LogConfig::default().start()?;
+            return Ok(navigator_lab::cli::run(lab)?);
+        }
         other => other,
     };
     raise_descriptor_limit().context("cannot raise the limit of open files")?;
@@ -108,18 +158,39 @@ fn run(command: Command) -> anyhow::Result<()> {
         .context("cannot start the runtime")?;
     runtime.block_on(async {
         match command {
-            Command::Server(argument) => server::run(Config::load(argument.config)?).await,
-            Command::Agent { config, action: None } => {
-                agent::run(Config::load(config.config)?).await
-            }
+            Command::Server(argument) => server::run(argument.load()?).await,
+            Command::Agent { config, action: None } => agent::run(config.load()?).await,
             Command::Agent { config, action: Some(AgentAction::Plan { scope }) } => {
-                agent::plan(Config::load(config.config)?, scope).await
+                agent::plan(config.load()?, scope).await
             }
-            Command::AllInOne(argument) => all_in_one::run(Config::load(argument.config)?).await,
-            Command::Db { config, action: DbAction::Upgrade } => {
-                server::upgrade(Config::load(config.config)?).await
+            Command::AllInOne(argument) => all_in_one::run(argument.load()?).await,
+            Command::Db { config, action } => {
+                let config = config.load()?;
+                match action {
+                    DbAction::Upgrade => database::upgrade(&config).await,
+                    DbAction::Current => database::current(&config).await,
+                    DbAction::Check => database::check(&config).await,
+                }
+            }
+            Command::Config { config, action: ConfigAction::Check } => check(&config),
+            Command::Keystone { config, action: KeystoneAction::Register(registration) } => {
+                keystone::register(&config.load()?, &registration).await
             }
             Command::Lab(_) => Ok(()),
         }
     })
+}
+
+/// Prints to standard output: it is what was asked for.
+fn check(argument: &ConfigArgument) -> anyhow::Result<()> {
+    let (config, notes) = Config::load(argument.config.as_deref(), &argument.neutron_conf)?;
+    config.identity.identity()?;
+    for note in notes {
+        println!("neutron.conf: {note}");
+    }
+    println!("listen:   {}", config.server.listen);
+    println!("database: {}", database::redacted(&config.server.database));
+    println!("identity: {}", config.identity.mode);
+    println!("The configuration is valid.");
+    Ok(())
 }

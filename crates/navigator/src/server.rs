@@ -1,44 +1,17 @@
 //! `navigator server`: the API on a database.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use navigator_api::ApiState;
 use navigator_bus::Hub;
-use navigator_store::Store;
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::{config::Config, shutdown};
-
-/// Opens the database, making its directory and bringing its schema up to date.
-async fn store(config: &Config) -> anyhow::Result<Store> {
-    let url = &config.server.database;
-    if let Some(file) = url.strip_prefix("sqlite:")
-        && let Some(directory) = Path::new(file).parent()
-    {
-        std::fs::create_dir_all(directory)
-            .with_context(|| format!("cannot make {}", directory.display()))?;
-    }
-    let store = Store::connect(url).await.with_context(|| format!("database {}", redacted(url)))?;
-    store.migrate().await.context("cannot bring the database's schema up to date")?;
-    Ok(store)
-}
-
-/// Without the password.
-fn redacted(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-        _ => url.to_owned(),
-    }
-}
-
-pub(crate) async fn upgrade(config: Config) -> anyhow::Result<()> {
-    store(&config).await.map(drop)
-}
+use crate::{config::Config, database, shutdown};
 
 pub(crate) async fn state(config: &Config) -> anyhow::Result<ApiState> {
     Ok(ApiState {
-        store: store(config).await?,
+        store: database::upgraded(config).await?,
         hub: Hub::default(),
         settings: Arc::new(config.settings()),
         identity: Arc::new(config.identity.identity()?),
@@ -56,6 +29,9 @@ pub(crate) async fn serve(
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     tracing::info!(%address, "serving the API");
+    for what in navigator_resources::recorded_only() {
+        tracing::warn!("recorded and shown, but not enforced: {what}");
+    }
     let (store, settings) = (state.store.clone(), Arc::clone(&state.settings));
     let told = config.nova.tell(store.clone());
     let released = navigator_api::release_waiting_ports(store.clone(), settings);

@@ -35,6 +35,10 @@ pub(crate) async fn list<R: Rules>(
     let momentary = |name: &str| R::momentary_filter(name, &view.now, view.settings);
     let mut listing = listing::listing(declaration, &parameters, &caller, &momentary)?;
     listing.conditions.extend(scoped::<R>(&ids));
+    listing.limit = match (listing.limit, state.settings.pagination_max_limit) {
+        (Some(wanted), Some(most)) => Some(wanted.min(most)),
+        (wanted, most) => wanted.or(most),
+    };
     let limit = listing.limit.map(|limit| limit as usize);
     // One more than asked for tells whether there is another page.
     listing.limit = listing.limit.map(|limit| limit + 1);

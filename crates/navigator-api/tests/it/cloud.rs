@@ -93,6 +93,15 @@ impl Cloud {
     }
 
     pub(crate) async fn with(backend: Backend, settings: Settings) -> Self {
+        Self::whole(backend, settings, identity()).await
+    }
+
+    /// With another way to know who asks.
+    pub(crate) async fn asking(backend: Backend, identity: Identity) -> Self {
+        Self::whole(backend, Settings::default(), identity).await
+    }
+
+    async fn whole(backend: Backend, settings: Settings, identity: Identity) -> Self {
         // What the server logs is shown when a test fails.
         let _ = tracing_subscriber::fmt()
             .with_test_writer()
@@ -104,7 +113,7 @@ impl Cloud {
             store: store.clone(),
             hub: Hub::default(),
             settings: Arc::new(settings),
-            identity: Arc::new(identity()),
+            identity: Arc::new(identity),
             agent_secret: Some("secret".into()),
             metrics: Arc::default(),
         };

@@ -31,6 +31,7 @@ mod forwards;
 mod gateway_port_forwarding;
 mod hosting;
 mod identity;
+mod keystone;
 mod lists;
 mod nova;
 mod openapi;

@@ -1,0 +1,122 @@
+//! HTTP basic with an htpasswd file of bcrypt hashes.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::http::{HeaderMap, HeaderValue, header};
+use navigator_model::ProjectId;
+use navigator_resources::Caller;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::fault::Fault;
+
+/// bcrypt is slow on purpose: a verified password is remembered this long, by digest.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+pub(super) struct Basic {
+    users: HashMap<String, User>,
+    verified: Mutex<HashMap<(String, [u8; 32]), Instant>>,
+}
+
+struct User {
+    bcrypt_hash: String,
+    caller: Caller,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum HtpasswdError {
+    #[error("cannot read {path}: {source}")]
+    Read { path: String, source: std::io::Error },
+    #[error("{path}:{line}: expected user:bcrypt-hash (htpasswd -B)")]
+    Line { path: String, line: usize },
+}
+
+fn refused() -> Fault {
+    Fault::Unauthorized { challenge: HeaderValue::from_static("Basic realm=\"Navigator\"") }
+}
+
+/// Keystone-like: 32 hexadecimal digits.
+fn project_of(user: &str) -> String {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, user.as_bytes()).simple().to_string()
+}
+
+fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(decode_base64(encoded.trim())?).ok()?;
+    let (user, password) = text.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
+/// RFC 4648 base64 with or without padding.
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(text).ok()
+}
+
+impl Basic {
+    /// Reads `user:hash` lines. A user's project is the one in `projects`, or an id derived from the
+    /// user's name.
+    pub(super) fn read(
+        path: &Path,
+        admins: &[String],
+        projects: &HashMap<String, String>,
+    ) -> Result<Self, HtpasswdError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| HtpasswdError::Read { path: name.clone(), source })?;
+        let mut users = HashMap::new();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (user, hash) = line
+                .split_once(':')
+                .filter(|(user, hash)| !user.is_empty() && hash.starts_with("$2"))
+                .ok_or_else(|| HtpasswdError::Line { path: name.clone(), line: index + 1 })?;
+            let project = projects.get(user).cloned().unwrap_or_else(|| project_of(user));
+            let is_admin = admins.iter().any(|admin| admin == user);
+            let role = if is_admin { "admin" } else { "member" };
+            let caller =
+                Caller { is_admin, ..Caller::new(ProjectId(project), user).with_roles([role]) };
+            users.insert(user.to_owned(), User { bcrypt_hash: hash.to_owned(), caller });
+        }
+        Ok(Self { users, verified: Mutex::default() })
+    }
+
+    pub(super) async fn caller(self: &Arc<Self>, headers: &HeaderMap) -> Result<Caller, Fault> {
+        let (user, password) = credentials(headers).ok_or_else(refused)?;
+        let digest: [u8; 32] = Sha256::digest(password.as_bytes()).into();
+        let key = (user, digest);
+        if self.remembers(&key) {
+            return self.users.get(&key.0).map(|user| user.caller.clone()).ok_or_else(refused);
+        }
+        let basic = Arc::clone(self);
+        let verified = tokio::task::spawn_blocking(move || basic.verify(key, &password));
+        verified.await.map_err(|_| refused())?
+    }
+
+    fn remembers(&self, key: &(String, [u8; 32])) -> bool {
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        verified.retain(|_, at| at.elapsed() < REMEMBERED);
+        verified.contains_key(key)
+    }
+
+    fn verify(&self, key: (String, [u8; 32]), password: &str) -> Result<Caller, Fault> {
+        let user = self.users.get(&key.0).ok_or_else(refused)?;
+        if !bcrypt::verify(password, &user.bcrypt_hash).unwrap_or(false) {
+            return Err(refused());
+        }
+        self.verified.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Instant::now());
+        Ok(user.caller.clone())
+    }
+}

@@ -1,0 +1,202 @@
+//! A cloud's Keystone as tests use it: users, projects and roles of a test's own, made over the API,
+//! so that the same test runs against the fake and against a real one.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use super::{Keystone, world};
+
+/// Names a real Keystone (`http://127.0.0.1:5000`) whose administrator is `admin` of project
+/// `admin`, with the password in NAVIGATOR_TEST_KEYSTONE_PASSWORD (`secret` without it).
+const REAL: &str = "NAVIGATOR_TEST_KEYSTONE";
+
+/// A Keystone and its administrator.
+pub struct Cloud {
+    /// `http://host:port`
+    pub url: String,
+    /// `None`: it is a real one.
+    pub fake: Option<Keystone>,
+    password: String,
+    admin: String,
+}
+
+/// A user, with the password of its name, and where it has its roles.
+#[derive(Clone, Debug)]
+pub struct Account {
+    pub user: String,
+    pub name: String,
+    pub project: String,
+    pub project_name: String,
+}
+
+impl Cloud {
+    /// The real one that the environment names, else the fake.
+    pub fn at_hand() -> Self {
+        match std::env::var(REAL) {
+            Ok(url) => Self::of(url.trim_end_matches('/').to_owned(), None),
+            Err(_) => Self::fake(),
+        }
+    }
+
+    /// The fake, for what cannot be asked of a real one: troubles, time.
+    pub fn fake() -> Self {
+        let keystone = Keystone::start();
+        Self::of(keystone.url(), Some(keystone))
+    }
+
+    /// A fake that runs already.
+    pub fn of_fake(keystone: Keystone) -> Self {
+        Self::of(keystone.url(), Some(keystone))
+    }
+
+    fn of(url: String, fake: Option<Keystone>) -> Self {
+        let real = std::env::var("NAVIGATOR_TEST_KEYSTONE_PASSWORD").ok();
+        let password = real.filter(|_| fake.is_none()).unwrap_or_else(|| "secret".to_owned());
+        let mut cloud = Self { url, fake, password, admin: String::new() };
+        let scope = json!({"project": {"name": "admin", "domain": {"id": "default"}}});
+        cloud.admin = cloud.token("admin", &cloud.password.clone(), &scope).expect("administrator");
+        cloud
+    }
+
+    /// The fake that troubles are made with.
+    ///
+    /// # Panics
+    /// Where a real one is used.
+    pub fn trouble(&self) -> &Keystone {
+        self.fake.as_ref().expect("only the fake gets into trouble")
+    }
+
+    /// A user with these roles in a project of its own. Names are new each time.
+    pub fn account(&self, roles: &[&str]) -> Account {
+        let name = format!("test-{}", world::id());
+        let project_name = format!("project-{name}");
+        let project = json!({"name": project_name, "domain_id": "default"});
+        let project = self.make("project", project);
+        let user = json!({"name": name, "domain_id": "default", "password": name});
+        let account = Account { user: self.make("user", user), name, project, project_name };
+        for role in roles {
+            let path = self.role_path(&account, role);
+            self.call("PUT", &path, None).expect(204);
+        }
+        account
+    }
+
+    fn make(&self, kind: &str, object: Value) -> String {
+        let answer = self.call("POST", &format!("/{kind}s"), Some(json!({ kind: object })));
+        answer.expect(201)[kind]["id"].as_str().expect("an id").to_owned()
+    }
+
+    fn role(&self, name: &str) -> String {
+        let answer = self.call("GET", &format!("/roles?name={name}"), None).expect(200);
+        answer["roles"][0]["id"]
+            .as_str()
+            .map_or_else(|| self.make("role", json!({ "name": name })), str::to_owned)
+    }
+
+    /// Of a role in the account's project.
+    pub fn role_path(&self, account: &Account, role: &str) -> String {
+        let Account { user, project, .. } = account;
+        format!("/projects/{project}/users/{user}/roles/{}", self.role(role))
+    }
+
+    /// As the administrator.
+    pub fn call(&self, method: &str, path: &str, body: Option<Value>) -> Said {
+        self.send(method, path, &[("X-Auth-Token", &self.admin)], body)
+    }
+
+    pub fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Said {
+        exchange(&self.url, method, &format!("/v3{path}"), headers, body)
+    }
+
+    /// A token of the account in its project.
+    pub fn log_in(&self, account: &Account) -> String {
+        let scope = json!({"project": {"id": account.project}});
+        self.token(&account.name, &account.name, &scope).expect("a token")
+    }
+
+    /// A token by password for a scope; the status where there is none.
+    pub fn token(&self, name: &str, password: &str, scope: &Value) -> Result<String, u16> {
+        let user = json!({"name": name, "password": password, "domain": {"id": "default"}});
+        let identity = json!({"methods": ["password"], "password": {"user": user}});
+        self.authenticate(&identity, Some(scope))
+    }
+
+    pub fn authenticate(&self, identity: &Value, scope: Option<&Value>) -> Result<String, u16> {
+        let mut auth = json!({ "identity": identity });
+        if let Some(scope) = scope {
+            auth["scope"] = scope.clone();
+        }
+        let said = self.send("POST", "/auth/tokens", &[], Some(json!({ "auth": auth })));
+        said.header("x-subject-token").map(str::to_owned).ok_or(said.status)
+    }
+
+    pub fn revoke(&self, token: &str) {
+        let headers = [("X-Auth-Token", self.admin.as_str()), ("X-Subject-Token", token)];
+        self.send("DELETE", "/auth/tokens", &headers, None).expect(204);
+    }
+}
+
+/// An answer of Keystone's.
+#[derive(Debug)]
+pub struct Said {
+    pub status: u16,
+    headers: Vec<(String, String)>,
+    pub body: Value,
+}
+
+impl Said {
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+fn exchange(
+    url: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<Value>,
+) -> Said {
+    let host = url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).expect("Keystone listens");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");
+    let body = body.map(|body| body.to_string()).unwrap_or_default();
+    let length = body.len();
+    let mut text = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n"
+    );
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    stream.write_all(format!("{text}\r\n{body}").as_bytes()).expect("a request");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    let answer = String::from_utf8(answer).expect("text");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let mut lines = head.lines();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status");
+    let headers = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let body = serde_json::from_str(body).unwrap_or(Value::Null);
+    Said { status: status.parse().expect("a number"), headers, body }
+}
