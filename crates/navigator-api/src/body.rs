@@ -134,6 +134,10 @@ pub(crate) fn for_create(
             check(attribute, &project)?;
         }
         let project = owner.map_or(project, Value::from);
+        // Of a caller whose token is for a domain or the whole system.
+        if project == "" {
+            return Err(Fault::bad_request("project_id is required: the token has no project"));
+        }
         attributes.insert("project_id".to_owned(), project);
     } else if named.is_some() {
         return Err(Fault::bad_request("Unrecognized attribute(s) 'project_id'"));

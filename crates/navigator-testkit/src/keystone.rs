@@ -37,7 +37,7 @@ pub enum Trouble {
     Down,
     /// Every answer takes this long.
     Slow(Duration),
-    /// Every other request ends without an answer.
+    /// Every third request ends without an answer.
     Flapping,
     /// Every answer is this status.
     Failing(u16),
@@ -148,7 +148,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<A
     match trouble {
         // An error closes the connection.
         Trouble::Down => return Err(io::Error::other("down")),
-        Trouble::Flapping if number % 2 == 0 => return Err(io::Error::other("flapping")),
+        Trouble::Flapping if number % 3 == 0 => return Err(io::Error::other("flapping")),
         Trouble::Slow(delay) => tokio::time::sleep(delay).await,
         Trouble::Failing(status) => {
             let mut answer = Answer::new(Full::default());

@@ -137,7 +137,7 @@ fn one(options: &Options, entry: &Entry, translated: &mut Translated) -> Result<
             if let Some(text) = converted.note {
                 note(text);
             }
-            for value in converted.value {
+            if let Some(value) = converted.value {
                 set(&mut translated.table, key, value);
             }
         }

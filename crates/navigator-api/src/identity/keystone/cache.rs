@@ -15,7 +15,7 @@ use super::token::Token;
 /// Tokens that Keystone knows, in bytes.
 const MOST_BYTES: usize = 48 << 20;
 /// Tokens that it does not know. Each takes a hundred bytes or so.
-const MOST_REFUSED: usize = 50_000;
+const MOST_REFUSED: usize = 30_000;
 /// Per entry: key, queue and the table's own.
 const ENTRY: usize = 192;
 
