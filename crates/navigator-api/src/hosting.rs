@@ -1,14 +1,16 @@
 //! Which agents serve a router or a network, and what an agent serves: the administrator's way to
-//! see where things are, in the form of Neutron's agent schedulers. Only reads: where a router runs
-//! is decided from its configurations and the agents that are alive.
+//! see where things are and to put them elsewhere, in the form of Neutron's agent schedulers.
 
 use axum::{
     Extension, Json, Router as Routes,
+    body::Bytes,
     extract::{OriginalUri, Path, State},
-    routing::get,
+    http::StatusCode,
+    routing::{delete, get},
 };
 use navigator_resources::{
-    Agent, Caller, Network, Port, Refusal, Resource, Router, Row, Rules, SqlValue,
+    Agent, Caller, Context, Facts, Network, Port, Refusal, Resource, Router, Row, Rules, SqlValue,
+    Stop, Writes, dhcp_scheduling, l3_scheduling,
     registry::{
         agent::{DHCP_AGENT, L3_AGENT},
         port::DHCP_OWNER,
@@ -18,11 +20,11 @@ use navigator_store::Listing;
 use serde_json::{Value, json};
 
 use crate::{
-    controller,
+    body, controller,
     fault::Fault,
     listing::Parameters,
     present::{View, present},
-    state::ApiState,
+    state::{ApiState, now},
 };
 
 type Answer = Result<Json<Value>, Fault>;
@@ -31,9 +33,11 @@ type Answer = Result<Json<Value>, Fault>;
 pub(crate) fn routes() -> Routes<ApiState> {
     Routes::new()
         .route("/v2.0/routers/{id}/l3_agents", get(agents_of_router))
-        .route("/v2.0/agents/{id}/l3_routers", get(routers_of_agent))
+        .route("/v2.0/agents/{id}/l3_routers", get(routers_of_agent).post(add_router))
+        .route("/v2.0/agents/{id}/l3_routers/{other}", delete(remove_router))
         .route("/v2.0/networks/{id}/dhcp_agents", get(agents_of_network))
-        .route("/v2.0/agents/{id}/dhcp_networks", get(networks_of_agent))
+        .route("/v2.0/agents/{id}/dhcp_networks", get(networks_of_agent).post(add_network))
+        .route("/v2.0/agents/{id}/dhcp_networks/{other}", delete(remove_network))
 }
 
 async fn agents_of_router(
@@ -95,6 +99,80 @@ async fn networks_of_agent(
         networks = controller::rows::<Network>(&state, &ids).await?;
     }
     shown::<Network>(&state, &caller, uri.query(), &networks, &[])
+}
+
+/// Decides about an agent (first id) and what it serves (second id).
+type Assignment = fn(&str, &str, &Facts, &Context<'_>) -> Result<Writes, Stop>;
+
+async fn decide(
+    state: &ApiState,
+    caller: &Caller,
+    decide: Assignment,
+    (agent, other): (&str, &str),
+) -> Result<(), Fault> {
+    let decided = state
+        .store
+        .decide(caller, &state.settings, &now(), |facts, context| {
+            Ok(((), decide(agent, other, facts, context)?))
+        })
+        .await?;
+    state.wake(decided.1);
+    Ok(())
+}
+
+/// The id that a POST names: `{"router_id": "…"}`.
+fn named(body: &Bytes, name: &str) -> Result<String, Fault> {
+    let body = body::object(body)?;
+    let id = body.get(name).and_then(Value::as_str).map(str::to_owned);
+    id.ok_or_else(|| {
+        Fault::bad_request(format!(
+            "Failed to parse request. Required attribute '{name}' not specified"
+        ))
+    })
+}
+
+async fn add_router(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), Fault> {
+    administrator(&caller, "create_l3-router")?;
+    let router_id = named(&body, "router_id")?;
+    decide(&state, &caller, l3_scheduling::assign, (&id, &router_id)).await?;
+    Ok((StatusCode::CREATED, Json(Value::Null)))
+}
+
+async fn remove_router(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path((id, router_id)): Path<(String, String)>,
+) -> Result<StatusCode, Fault> {
+    administrator(&caller, "delete_l3-router")?;
+    decide(&state, &caller, l3_scheduling::unassign, (&id, &router_id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn add_network(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), Fault> {
+    administrator(&caller, "create_dhcp-network")?;
+    let network_id = named(&body, "network_id")?;
+    decide(&state, &caller, dhcp_scheduling::assign, (&id, &network_id)).await?;
+    Ok((StatusCode::CREATED, Json(Value::Null)))
+}
+
+async fn remove_network(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path((id, network_id)): Path<(String, String)>,
+) -> Result<StatusCode, Fault> {
+    administrator(&caller, "delete_dhcp-network")?;
+    decide(&state, &caller, dhcp_scheduling::unassign, (&id, &network_id)).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn administrator(caller: &Caller, action: &str) -> Result<(), Refusal> {

@@ -7,6 +7,7 @@
 mod address_usage;
 mod agent_endpoints;
 mod auto_topology;
+mod availability_zones;
 mod body;
 mod consequences;
 mod control_plane;

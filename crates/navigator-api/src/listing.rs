@@ -48,6 +48,25 @@ impl Parameters {
         taken
     }
 
+    /// The filters of a list that is no resource's, which has these attributes.
+    pub(crate) fn filters(
+        &self,
+        attributes: &[&'static str],
+    ) -> Result<Vec<(&'static str, Vec<&str>)>, Fault> {
+        let mut filters: Vec<(&'static str, Vec<&str>)> = Vec::new();
+        for (name, value) in self.0.iter().filter(|(name, _)| !CONTROL.contains(&name.as_str())) {
+            let Some(known) = attributes.iter().find(|known| *known == name) else {
+                let reason = format!("['{name}'] is invalid attribute for filtering");
+                return Err(Fault::bad_request(reason));
+            };
+            match filters.iter_mut().find(|(filter, _)| filter == known) {
+                Some((_, values)) => values.push(value),
+                None => filters.push((*known, vec![value])),
+            }
+        }
+        Ok(filters)
+    }
+
     pub(crate) fn fields(&self) -> Fields {
         let fields: BTreeSet<_> =
             self.all("fields").filter(|f| !f.is_empty()).map(str::to_owned).collect();

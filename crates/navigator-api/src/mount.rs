@@ -12,9 +12,9 @@ use navigator_resources::{Rules, Visitor, visit_all};
 use tower::util::MapRequest;
 
 use crate::{
-    address_usage, agent_endpoints, auto_topology, body::BODY_LIMIT, controller, extensions,
-    fault::Fault, health, hosting, metrics, normalize::normalize, qos, quotas, reference,
-    request_id, state::ApiState, versions,
+    address_usage, agent_endpoints, auto_topology, availability_zones, body::BODY_LIMIT,
+    controller, extensions, fault::Fault, health, hosting, metrics, normalize::normalize, qos,
+    quotas, reference, request_id, state::ApiState, versions,
 };
 
 /// Longer request targets are refused, in bytes.
@@ -94,6 +94,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/v2.0", get(versions::resources))
         .route("/v2.0/extensions", get(extensions::list))
         .route("/v2.0/extensions/{alias}", get(extensions::show))
+        .route("/v2.0/availability_zones", get(availability_zones::list))
         .merge(hosting::routes())
         .merge(address_usage::routes())
         .merge(auto_topology::routes())

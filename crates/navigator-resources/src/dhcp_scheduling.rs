@@ -5,6 +5,10 @@
 //! A server whose agent is gone moves to another host with its port, so that clients keep asking the
 //! same address.
 
+mod assignment;
+
+pub use assignment::{assign, unassign};
+
 use std::collections::BTreeMap;
 
 use navigator_model::{HostName, NetworkId};
@@ -126,11 +130,7 @@ impl Servers {
     /// The host with the fewest networks of those that may serve this one and do not yet.
     fn pick(&mut self, network: &Network, taken: &mut Vec<HostName>) -> Option<HostName> {
         let hints = &network.availability_zone_hints;
-        let in_zone = |agent: &&Agent| {
-            hints.is_empty()
-                || agent.availability_zone.as_ref().is_some_and(|zone| hints.contains(zone))
-        };
-        let free = self.agents.iter().filter(in_zone).map(|agent| &agent.host);
+        let free = self.agents.iter().filter(|agent| agent.suits(hints)).map(|agent| &agent.host);
         let host = free
             .filter(|host| !taken.contains(host))
             .min_by_key(|host| self.load.get(host).copied().unwrap_or_default())?

@@ -4,6 +4,10 @@
 #[cfg(test)]
 mod tests;
 
+mod assignment;
+
+pub use assignment::{assign, unassign};
+
 use std::collections::HashMap;
 
 use navigator_model::HostName;
@@ -28,6 +32,7 @@ pub fn choose_host(
     if let Some(host) = settled(router, &agents) {
         return Ok(Some(host));
     }
+    let agents = in_zones(router, &agents);
     let mut loads = HashMap::new();
     // Nobody to choose from needs no counting.
     if agents.len() > 1 {
@@ -47,6 +52,12 @@ fn candidates(facts: &Facts, context: &Context<'_>) -> Result<Vec<Agent>, Stop> 
         !matches!(mode, Some("dvr" | "dvr_no_external"))
     });
     Ok(agents)
+}
+
+/// Those in the zones that the router's owner asked for.
+fn in_zones(router: &Router, agents: &[Agent]) -> Vec<Agent> {
+    let suits = |agent: &&Agent| agent.suits(&router.availability_zone_hints);
+    agents.iter().filter(suits).cloned().collect()
 }
 
 /// The host that needs no choice: the preferred one, else the present one.
@@ -83,7 +94,8 @@ pub fn schedule_all(facts: &Facts, context: &Context<'_>) -> Result<Writes, Stop
         if router.l3_host.as_ref().is_some_and(serves) {
             continue;
         }
-        let host = settled(&router, &agents).or_else(|| least_loaded(&agents, &loads));
+        let host =
+            settled(&router, &agents).or_else(|| least_loaded(&in_zones(&router, &agents), &loads));
         let Some(host) = host else { continue };
         *loads.entry(host.clone()).or_insert(0) += 1;
         router.l3_host = Some(host);

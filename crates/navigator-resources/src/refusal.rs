@@ -268,6 +268,17 @@ refusals! {
         "Rule {rule_type} is not supported by port {port_id}";
 
     InvalidL3Agent { id } => 404, "Agent {id} is not a L3 Agent or has been disabled";
+    RouterHostedByL3Agent { router_id, agent_id } => 409,
+        "The router {router_id} has been already hosted by the L3 Agent {agent_id}.";
+    RouterNotHostedByL3Agent { router_id, agent_id } => 409,
+        "The router {router_id} is not hosted by L3 agent {agent_id}.";
+    DVRL3CannotAssignToDvrAgent {} => 409,
+        "Not allowed to manually assign a router to an agent in 'dvr' mode.";
+    InvalidDHCPAgent { id } => 404, "Agent {id} is not a valid DHCP Agent or has been disabled";
+    NetworkHostedByDHCPAgent { network_id, agent_id } => 409,
+        "The network {network_id} has been already hosted by the DHCP Agent {agent_id}.";
+    NetworkNotHostedByDhcpAgent { network_id, agent_id } => 409,
+        "The network {network_id} is not hosted by the DHCP agent {agent_id}.";
 }
 
 /// `FloatingIp` as Neutron's messages write it: `Floating IP`. Classes not listed stay as they are.

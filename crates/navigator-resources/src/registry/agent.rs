@@ -66,6 +66,17 @@ impl Agent {
     }
 }
 
+impl Agent {
+    fn is_in(&self, zone: &str) -> bool {
+        self.availability_zone.as_deref() == Some(zone)
+    }
+
+    /// Whether it is in one of the zones that were asked for, if any were.
+    pub(crate) fn suits(&self, hints: &[String]) -> bool {
+        hints.is_empty() || hints.iter().any(|zone| self.is_in(zone))
+    }
+}
+
 /// Agents of a type that may be given work now, by host.
 pub fn usable(
     agent_type: &str,
@@ -76,6 +87,20 @@ pub fn usable(
     agents.retain(|agent| agent.is_usable(context));
     agents.sort_by(|a, b| a.host.cmp(&b.host));
     Ok(agents)
+}
+
+/// A zone is where some agent of the type is.
+pub(crate) fn check_zones(agent_type: &str, hints: &[String], facts: &Facts) -> Result<(), Stop> {
+    if hints.is_empty() {
+        return Ok(());
+    }
+    let agents: Vec<Agent> = facts.list(Select::eq("agent_type", agent_type))?;
+    match hints.iter().find(|zone| !agents.iter().any(|agent| agent.is_in(zone))) {
+        None => Ok(()),
+        Some(zone) => {
+            Err(Refusal::NotFound { class: "AvailabilityZone", id: zone.clone() }.into())
+        }
+    }
 }
 
 /// Whether the last heartbeat is at most `down_s` seconds old. A time that cannot be read is not

@@ -7,7 +7,7 @@ use crate::{
     Caller, Context, Facts, Port, Refusal, Resource, Rules, Select, Standard, Stop, Subnet, Write,
     Writes, attribute::Text, qos, registry::{
         address_scope::AddressScopeId,
-        agent::{Agent, DHCP_AGENT},
+        agent::{self, DHCP_AGENT},
         port,
         qos_policy::QosPolicyId,
     },
@@ -98,7 +98,7 @@ impl Rules for Network {
         facts: &Facts,
         context: &Context<'_>,
     ) -> Result<(Self, Writes), Stop> {
-        check_zones(&input.availability_zone_hints, facts)?;
+        agent::check_zones(DHCP_AGENT, &input.availability_zone_hints, facts)?;
         let id = NetworkId(context.uuid("network"));
         let segment = segment::choose(id, input, facts, context)?;
         let network = Self {
@@ -213,21 +213,6 @@ fn qos_policy(
     };
     qos::usable(named, None, facts, context.caller)?;
     Ok(named)
-}
-
-/// A zone is where some agent is that serves networks.
-fn check_zones(hints: &[String], facts: &Facts) -> Result<(), Stop> {
-    if hints.is_empty() {
-        return Ok(());
-    }
-    let agents: Vec<Agent> = facts.list(Select::eq("agent_type", DHCP_AGENT))?;
-    let known = |zone: &&String| agents.iter().any(|a| a.availability_zone.as_ref() == Some(*zone));
-    match hints.iter().find(|zone| !known(zone)) {
-        None => Ok(()),
-        Some(zone) => {
-            Err(Refusal::NotFound { class: "AvailabilityZone", id: zone.clone() }.into())
-        }
-    }
 }
 
 /// Nobody else may be left on a network that becomes private. Gateways and floating IPs stand on

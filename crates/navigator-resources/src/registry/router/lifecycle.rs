@@ -9,6 +9,7 @@ use super::{
 use crate::{
     Context, Facts, Refusal, Standard, Stop, Write, Writes, forwarding::router_interfaces,
     l3_scheduling,
+    registry::agent::{self, L3_AGENT},
 };
 
 pub(super) fn create(
@@ -18,6 +19,7 @@ pub(super) fn create(
 ) -> Result<(Router, Writes), Stop> {
     supported(input.ha, "ha")?;
     supported(input.distributed, "distributed")?;
+    agent::check_zones(L3_AGENT, &input.availability_zone_hints, facts)?;
     let standard = &input.standard;
     let mut router = Router {
         id: RouterId(context.uuid("router")),
