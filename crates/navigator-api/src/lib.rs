@@ -20,6 +20,7 @@ mod housekeeping;
 mod identity;
 mod if_match;
 mod listing;
+mod loggable;
 mod metrics;
 mod mount;
 mod normalize;

@@ -13,8 +13,8 @@ use tower::util::MapRequest;
 
 use crate::{
     address_usage, agent_endpoints, auto_topology, availability_zones, body::BODY_LIMIT,
-    controller, extensions, fault::Fault, health, hosting, metrics, normalize::normalize, qos,
-    quotas, reference, request_id, state::ApiState, versions,
+    controller, extensions, fault::Fault, health, hosting, loggable, metrics, normalize::normalize,
+    qos, quotas, reference, request_id, state::ApiState, versions,
 };
 
 /// Longer request targets are refused, in bytes.
@@ -100,6 +100,7 @@ pub fn router(state: ApiState) -> Router {
         .merge(auto_topology::routes())
         .merge(quotas::routes())
         .merge(qos::routes())
+        .merge(loggable::routes())
         .layer(middleware::from_fn_with_state(state.clone(), identify));
     let routes = Router::new()
         .route("/", get(versions::versions))

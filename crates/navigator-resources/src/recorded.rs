@@ -12,6 +12,7 @@ const RECORDED_ONLY: &[(&str, &str)] = &[
     ("trunk", "trunks (subports carry no tagged traffic)"),
     ("metering_label", "metering labels (nothing is counted)"),
     ("log", "logs (nothing is written)"),
+    ("conntrack_helper", "conntrack helpers (routers run none)"),
 ];
 
 /// Of the resources that this build has.

@@ -205,6 +205,22 @@ refusals! {
     AddressesNotFound { addresses, address_group_id } => 404,
         "Addresses {addresses} not found in address group {address_group_id}.";
 
+    ConntrackHelperNotAllowed { helper } => 400, "Conntrack helper {helper} not allowed.";
+    InvalidProtocolForHelper { helper, protocol, supported_protocols } => 400,
+        "Conntrack helper {helper} does not run over {protocol}: it runs over {supported_protocols}.";
+    InvalidLogResourceType { resource_type } => 400, "Nothing of type {resource_type} is logged.";
+    ResourceIdNotSpecified { resource_type } => 400,
+        "A log of resource type {resource_type} needs a resource_id.";
+    ResourceNotFound { resource_id } => 404, "Resource {resource_id} could not be found.";
+    TargetResourceNotFound { target_id } => 404,
+        "Target resource {target_id} could not be found.";
+    InvalidResourceConstraint { resource_id, target_id } => 400,
+        "Target {target_id} does not use resource {resource_id}.";
+    RouterGatewayNotSet { resource_id } => 400, "Router {resource_id} has no external gateway.";
+    RouterNotEnabledSnat { resource_id } => 400, "Router {resource_id} translates no addresses.";
+    MeteringLabelRuleOverlaps { remote_ip_prefix } => 409,
+        "Metering label rule with prefix {remote_ip_prefix} overlaps another.";
+
     InvalidExtraDhcpOpt { reason } => 400, "Invalid data for extra_dhcp_opts: {reason}";
 
     RouterInUse { router_id, reason } => 409, "Router {router_id} {reason}";
@@ -295,6 +311,10 @@ fn spaced(class: &str) -> &str {
         "SecurityGroupRule" => "Security group rule",
         "DefaultSecurityGroupRule" => "Default security group rule",
         "AddressGroup" => "Address group",
+        "ConntrackHelper" => "Conntrack helper",
+        "LogResource" => "Log resource",
+        "MeteringLabel" => "Metering label",
+        "MeteringLabelRule" => "Metering label rule",
         "RouterGatewayPortForwarding" => "Router Gateway Port Forwarding",
         other => other,
     }

@@ -41,5 +41,9 @@ registry! {
     floating_ip::FloatingIp,
     port_forwarding::PortForwarding,
     gateway_port_forwarding::GatewayPortForwarding,
+    conntrack_helper::ConntrackHelper,
+    log::Log,
+    metering_label::MeteringLabel,
+    metering_label_rule::MeteringLabelRule,
     forward::Forward,
 }

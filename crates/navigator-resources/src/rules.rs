@@ -52,10 +52,13 @@ impl Embedded {
     }
 }
 
+/// Columns and the values that they have.
+pub type Conditions = Vec<(&'static str, SqlValue)>;
+
 /// An object that each project has, made when the project is first seen to have none.
 pub struct Lazy {
     /// Conditions that only this project's object fulfils; `None` if this caller needs none.
-    pub of: fn(&Caller) -> Option<Vec<(&'static str, SqlValue)>>,
+    pub of: fn(&Caller) -> Option<Conditions>,
     /// Makes it for the caller's project unless it is there.
     pub make: Consequence,
 }

@@ -24,6 +24,7 @@ pub(super) const FIXED: &[Fixed] = &[
     fixed("/v2.0/", "get", "List the core resources", 200),
     fixed("/v2.0/extensions", "get", "List extensions", 200),
     fixed("/v2.0/extensions/{alias}", "get", "Show an extension", 200),
+    fixed("/v2.0/log/loggable-resources", "get", "List what can be logged", 200),
     fixed("/v2.0/routers/{id}/l3-agents", "get", "List the agents that serve a router", 200),
     fixed("/v2.0/agents/{id}/l3-routers", "get", "List the routers that an agent serves", 200),
     fixed("/v2.0/networks/{id}/dhcp-agents", "get", "List the agents that serve a network", 200),

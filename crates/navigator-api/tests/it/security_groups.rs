@@ -15,6 +15,7 @@ on_both! {
     ports_have_groups_and_are_found_by_them,
     a_group_in_use_stays_until_its_last_port_goes,
     two_first_ports_at_once_make_one_default_group,
+    a_group_that_goes_while_a_port_takes_it_goes_or_stays,
     templates_shape_the_groups_that_come_after_them,
     address_groups_take_and_give_back_addresses,
     another_projects_group_is_404_everywhere,
@@ -132,7 +133,9 @@ async fn a_group_shows_its_rules_and_moves_with_them(on: Backend) {
 async fn lists_of_groups_load_all_rules_at_once(on: Backend) {
     let cloud = Cloud::on(on).await;
     let limits = json!({"quota": {"security_group": -1, "security_group_rule": -1}});
-    cloud.put("admin", "/v2.0/quotas/alice", &limits).await.expect(200);
+    let project = groups(&cloud, "alice", "").await[0]["project_id"].clone();
+    let path = format!("/v2.0/quotas/{}", text(&project));
+    cloud.put("admin", &path, &limits).await.expect(200);
     let many: Vec<Value> = (0..300).map(|n| json!({"name": format!("group {n}")})).collect();
     let made =
         cloud.post("alice", "/v2.0/security-groups", &json!({"security_groups": many})).await;
@@ -278,6 +281,33 @@ async fn two_first_ports_at_once_make_one_default_group(on: Backend) {
     assert_eq!(default[0]["security_group_rules"].as_array().unwrap().len(), 4);
     for answer in answers {
         assert_eq!(answer.expect(201)["port"]["security_groups"], json!([default[0]["id"]]));
+    }
+}
+
+async fn a_group_that_goes_while_a_port_takes_it_goes_or_stays(on: Backend) {
+    let cloud = Cloud::on(on).await;
+    let network = network(&cloud, "alice").await;
+    for _ in 0..10 {
+        let web = group(&cloud, "alice", "web").await;
+        let path = format!("/v2.0/security-groups/{}", text(&web["id"]));
+        let port = json!({"port": {
+            "network_id": network["id"], "security_groups": [web["id"]]}});
+        let (made, gone) = futures::future::join(
+            cloud.post("alice", "/v2.0/ports", &port),
+            cloud.delete("alice", &path),
+        )
+        .await;
+        match gone.status {
+            204 => made.refused(404, "SecurityGroupNotFound"),
+            _ => {
+                gone.refused(409, "SecurityGroupInUse");
+                let made = made.expect(201);
+                assert_eq!(made["port"]["security_groups"], json!([web["id"]]));
+                let path = format!("/v2.0/ports/{}", text(&made["port"]["id"]));
+                assert_eq!(cloud.delete("alice", &path).await.status, 204);
+            }
+        }
+        cloud.delete("alice", &path).await;
     }
 }
 

@@ -25,9 +25,8 @@ pub use configurations::{Configurations, ConfigurationsChange};
 pub use gateway_info::{GatewayInfo, GatewayRequest};
 
 use crate::{
-    AttributeValue, Context, Facts, MemberAction, Resource, Rules, Standard, Stop, Writes,
-    attribute::Text,
-    registry::qos_policy::QosPolicyId,
+    AttributeValue, ConntrackHelper, Context, Embedded, Facts, MemberAction, Resource, Rules,
+    Standard, Stop, Writes, attribute::Text, registry::qos_policy::QosPolicyId,
 };
 
 #[derive(Clone, Debug, PartialEq, Resource)]
@@ -144,6 +143,10 @@ impl Rules for Router {
 
     fn delete(current: &Self, facts: &Facts, _context: &Context<'_>) -> Result<Writes, Stop> {
         lifecycle::delete(current, facts)
+    }
+
+    fn embedded() -> &'static [Embedded] {
+        const { &[Embedded::of::<ConntrackHelper>("conntrack_helpers", "router_id")] }
     }
 
     fn actions() -> &'static [MemberAction<Self>] {

@@ -37,6 +37,9 @@ pub struct SecurityGroup {
     /// Whether answers to what was let through pass without a rule of their own.
     #[field(create, update, filter, default = true)]
     pub stateful: bool,
+    /// Whether other projects may use it.
+    #[field(filter, computed = "FALSE")]
+    pub shared: bool,
     /// The one that the project got without asking; found by this and not by its name.
     #[field(internal)]
     pub is_default: bool,
@@ -65,7 +68,7 @@ impl SecurityGroup {
 
     /// A group that answers for no ports yet.
     fn new(id: SecurityGroupId, name: Text<255>, standard: Standard) -> Self {
-        Self { id, name, stateful: true, is_default: false, in_use: 0, standard }
+        Self { id, name, stateful: true, shared: false, is_default: false, in_use: 0, standard }
     }
 
     fn in_use(&self) -> Refusal {

@@ -28,6 +28,7 @@ impl World {
             "security_groups" => {
                 let ports = self.rows.get("ports").into_iter().flat_map(BTreeMap::values);
                 let named = ports.filter(|port| port.text("security_groups").contains(&id)).count();
+                row.0.insert("shared", SqlValue::Bool(false));
                 row.0.insert("in_use", SqlValue::Int(i64::from(named > 0)));
             }
             "security_group_rules" => {

@@ -6,9 +6,11 @@
 mod address_scopes;
 mod agents;
 mod client;
+mod conntrack_helpers;
 mod demo;
 mod floating_ips;
 mod ip_availability;
+mod metering;
 mod networks;
 mod ports;
 mod program;
@@ -57,6 +59,8 @@ through_both_doors! {
     floating_ips_lead_to_ports: [two_networks(), floating_ips::rows()],
     floating_ips_forward_ports: [two_networks(), floating_ips::forwardings()],
     security_groups_say_what_ports_let_pass: [two_networks(), security_groups::rows()],
+    routers_have_conntrack_helpers: [conntrack_helpers::rows()],
+    metering_labels_name_traffic: [metering::rows()],
     templates_say_what_new_groups_start_with: [security_groups::templates()],
     qos_policies_have_rules_and_users: [two_networks(), qos::rows()],
     agents_and_extensions_are_listed: [agents::rows()],

@@ -13,7 +13,8 @@ fn made() -> Vec<Row> {
         shows(
             "port create web --network inside --fixed-ip subnet=inside,ip-address=10.0.0.50 \
              --mac-address fa:16:3e:00:00:01 --host node --device web-1 \
-             --device-owner compute:nova --description 'a web server'",
+             --device-owner compute:nova --description 'a web server' \
+             --no-security-group",
             json!({
                 "name": "web", "network_id": "{inside}", "mac_address": "fa:16:3e:00:00:01",
                 "fixed_ips": [{"subnet_id": "{inside_subnet}", "ip_address": "10.0.0.50"}],
