@@ -1,9 +1,10 @@
 //! Single requests: bulk, If-Match, size limits, ownership, names of attributes.
 
 use axum::body::Body;
+use navigator_resources::{Quotas, Settings};
 use serde_json::json;
 
-use crate::cloud::{Cloud, request, text};
+use crate::cloud::{Backend, Cloud, request, text};
 
 #[tokio::test]
 async fn bulk_creation_is_all_or_nothing() {
@@ -153,7 +154,9 @@ async fn every_answer_has_a_request_id() {
 #[tokio::test]
 async fn ten_thousand_objects_are_made_at_once_and_shown_in_order() {
     const COUNT: usize = 10_000;
-    let cloud = Cloud::new().await;
+    let quotas = Quotas { limits: [].into(), ..Quotas::default() };
+    let settings = Settings { quotas, ..Settings::default() };
+    let cloud = Cloud::with(Backend::Sqlite, settings).await;
     let networks: Vec<_> = (0..COUNT).map(|n| json!({"name": n.to_string()})).collect();
     let body = json!({"networks": networks});
     let made = cloud.post("alice", "/v2.0/networks", &body).await.expect(201);
