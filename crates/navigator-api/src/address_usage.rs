@@ -7,11 +7,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use axum::{
-    Extension, Json, Router,
+    Extension, Json,
     extract::{OriginalUri, Path, State},
     http::{HeaderMap, Uri},
     routing::get,
 };
+use navigator_policy::Outcome;
 use navigator_resources::{
     AttributeValue as _, Caller, Refusal, Resource, SqlValue,
     address_usage::{FloatingIpPool, NetworkUsage, SubnetUsage},
@@ -25,15 +26,17 @@ use crate::{
     fault::Fault,
     listing::{self, Parameters},
     page::page,
+    policy::{Access, Guarded},
     present::Fields,
     state::ApiState,
 };
 
-pub(crate) fn routes() -> Router<ApiState> {
-    Router::new()
-        .route("/v2.0/network_ip_availabilities", get(list))
-        .route("/v2.0/network_ip_availabilities/{id}", get(show))
-        .route("/v2.0/floatingip_pools", get(pools))
+pub(crate) fn routes() -> Guarded {
+    let rule = ["get_network_ip_availability"];
+    Guarded::default()
+        .route("/v2.0/network_ip_availabilities", rule, get(list))
+        .route("/v2.0/network_ip_availabilities/{id}", rule, get(show))
+        .route("/v2.0/floatingip_pools", ["get_floatingip_pool"], get(pools))
 }
 
 /// Networks per statement that loads their subnets.
@@ -56,11 +59,6 @@ fn object(map: Map<String, Value>) -> Object {
     map.into_iter().map(|(name, value)| (name, Cell::Plain(value))).collect()
 }
 
-/// Those who may see it: the administrator, and the cloud's services.
-fn allowed(caller: &Caller) -> bool {
-    caller.is_admin || caller.is_service
-}
-
 async fn list(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
@@ -68,13 +66,14 @@ async fn list(
     headers: HeaderMap,
 ) -> Answer {
     let declaration = NetworkUsage::declaration();
-    let (listing, versions, fields) = wanted(&uri, &caller)?;
+    let mut access = Access::to::<NetworkUsage>(&state, &caller);
+    let (listing, versions, fields) = wanted(&uri, &access)?;
     let mut answer = BTreeMap::new();
     let mut items = Vec::new();
-    if allowed(&caller) {
+    if access.always(&access.rule("get")) != Outcome::Deny {
         let page = page(&state, declaration, listing, &uri, &headers).await?;
-        let networks =
-            page.rows.iter().map(NetworkUsage::from_row).collect::<Result<Vec<_>, _>>()?;
+        let rows = access.seen(page.rows).await?;
+        let networks = rows.iter().map(NetworkUsage::from_row).collect::<Result<Vec<_>, _>>()?;
         items = counted(&state, &networks, &versions, &fields).await?;
         if !page.links.is_empty() {
             let links = Cell::Plain(Value::Array(page.links));
@@ -93,20 +92,16 @@ async fn show(
 ) -> Answer {
     let declaration = NetworkUsage::declaration();
     let fields = Parameters::parse(uri.query())?.fields();
-    let mut rows = Vec::new();
-    if allowed(&caller) {
-        let conditions = vec![("id", SqlValue::from(id.as_str()))];
-        let listing = Listing { conditions, ..Listing::default() };
-        rows = state.store.list(declaration, &listing).await?;
-    }
-    let networks = rows.iter().map(NetworkUsage::from_row).collect::<Result<Vec<_>, _>>()?;
+    let conditions = vec![("id", SqlValue::from(id.as_str()))];
+    let row = Access::to::<NetworkUsage>(&state, &caller).find(conditions).await?;
+    let networks = row.iter().map(NetworkUsage::from_row).collect::<Result<Vec<_>, _>>()?;
     let found = counted(&state, &networks, &[], &fields).await?.pop();
     let found = found.ok_or_else(|| Refusal::not_found::<NetworkUsage>(id))?;
     Ok(Json(BTreeMap::from([(declaration.name, Cell::One(found))])))
 }
 
 /// What the query asks for: networks, and subnets of these IP versions (of all if there are none).
-fn wanted(uri: &Uri, caller: &Caller) -> Result<(Listing, Vec<IpVersion>, Fields), Fault> {
+fn wanted(uri: &Uri, access: &Access<'_>) -> Result<(Listing, Vec<IpVersion>, Fields), Fault> {
     let mut parameters = Parameters::parse(uri.query())?;
     let mut versions = Vec::new();
     for text in parameters.take("ip_version") {
@@ -114,7 +109,7 @@ fn wanted(uri: &Uri, caller: &Caller) -> Result<(Listing, Vec<IpVersion>, Fields
         versions.push(version.map_err(|reason| Refusal::invalid("ip_version", reason))?);
     }
     let declaration = NetworkUsage::declaration();
-    let mut listing = listing::listing(declaration, &parameters, caller, &|_| None)?;
+    let mut listing = listing::listing(declaration, &parameters, access, &|_| None)?;
     listing.visible_to = None;
     match versions.as_slice() {
         [] => {}
@@ -193,12 +188,13 @@ async fn pools(
 ) -> Result<Json<Value>, Fault> {
     let declaration = FloatingIpPool::declaration();
     let parameters = Parameters::parse(uri.query())?;
-    let mut listing = listing::listing(declaration, &parameters, &caller, &|_| None)?;
+    let mut access = Access::to::<FloatingIpPool>(&state, &caller);
+    let mut listing = listing::listing(declaration, &parameters, &access, &|_| None)?;
     listing.conditions.push(("external", true.into()));
     listing.conditions.push(("ip_version", IpVersion::V4.to_sql()));
     let page = page(&state, declaration, listing, &uri, &headers).await?;
     let mut items = Vec::new();
-    for row in &page.rows {
+    for row in &access.seen(page.rows).await? {
         let mut shown = FloatingIpPool::from_row(row)?.to_json();
         shown.extend(shown.get("project_id").cloned().map(|id| ("tenant_id".to_owned(), id)));
         if let Some(fields) = parameters.fields() {

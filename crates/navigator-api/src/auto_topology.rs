@@ -2,7 +2,7 @@
 //! network that leads outside without knowing how one is made.
 
 use axum::{
-    Extension, Json, Router as Routes,
+    Extension, Json,
     extract::{OriginalUri, Path, State},
     http::StatusCode,
     routing::get,
@@ -19,20 +19,31 @@ use crate::{
     consequences::follow,
     fault::Fault,
     listing::Parameters,
+    policy::{Guarded, Said},
     state::{ApiState, now},
 };
 
-pub(crate) fn routes() -> Routes<ApiState> {
-    Routes::new().route("/v2.0/auto_allocated_topology/{project}", get(show).delete(delete))
+pub(crate) fn routes() -> Guarded {
+    let rules = ["get", "delete"].map(rule);
+    let path = "/v2.0/auto_allocated_topology/{project}";
+    Guarded::default().route(path, rules, get(show).delete(delete))
+}
+
+fn rule(verb: &str) -> String {
+    format!("{verb}_auto_allocated_topology")
 }
 
 /// The project of the URL. Clients that know no project of their own write `None`.
-fn project(named: String, caller: &Caller, action: &str) -> Result<ProjectId, Refusal> {
+fn project(
+    state: &ApiState,
+    caller: &Caller,
+    named: String,
+    verb: &str,
+) -> Result<ProjectId, Refusal> {
     let project = if named == "None" { caller.project_id.clone() } else { ProjectId(named) };
-    if caller.owns(&project) {
-        return Ok(project);
-    }
-    Err(Refusal::PolicyNotAuthorized { action: format!("{action}_auto_allocated_topology") })
+    let of = Said(vec![("project_id", project.0.clone())]);
+    state.policy.authorize(caller, &rule(verb), &of)?;
+    Ok(project)
 }
 
 fn shown(id: &str, project: &ProjectId) -> Json<Value> {
@@ -46,7 +57,7 @@ async fn show(
     Path(named): Path<String>,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Json<Value>, Fault> {
-    let project = project(named, &caller, "get")?;
+    let project = project(&state, &caller, named, "get")?;
     let fields = Parameters::parse(uri.query())?.fields().unwrap_or_default();
     if fields.contains("dry-run") {
         return check(&state, &caller, &project).await;
@@ -90,7 +101,7 @@ async fn delete(
     Extension(caller): Extension<Caller>,
     Path(named): Path<String>,
 ) -> Result<StatusCode, Fault> {
-    let project = project(named, &caller, "delete")?;
+    let project = project(&state, &caller, named, "delete")?;
     let (_, moved) = state
         .store
         .decide_all(&caller, &state.settings, &now(), DELETION_STEPS, |step, facts, context| {

@@ -4,24 +4,39 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{OriginalUri, State},
+    routing::get,
 };
 use navigator_resources::{
-    Agent, Resource,
+    Agent, Caller, Resource,
     registry::agent::{DHCP_AGENT, L3_AGENT},
 };
 use navigator_store::Listing;
 use serde_json::{Map, Value, json};
 
-use crate::{fault::Fault, listing::Parameters, state::ApiState};
+use crate::{
+    fault::Fault,
+    listing::Parameters,
+    policy::{Guarded, Said},
+    state::ApiState,
+};
 
 const ATTRIBUTES: [&str; 3] = ["name", "resource", "state"];
 
-pub(crate) async fn list(
+/// The rule that decides.
+const RULE: &str = "get_availability_zone";
+
+pub(crate) fn routes() -> Guarded {
+    Guarded::default().route("/v2.0/availability_zones", [RULE], get(list))
+}
+
+async fn list(
     State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Json<Value>, Fault> {
+    state.policy.authorize(&caller, RULE, &Said::default())?;
     let parameters = Parameters::parse(uri.query())?;
     let filters = parameters.filters(&ATTRIBUTES)?;
     let fields = parameters.fields();

@@ -103,11 +103,6 @@ fn check(attribute: &Attribute, value: &Value) -> Result<(), Fault> {
     (attribute.check)(value).map_err(|reason| Refusal::invalid(attribute.name, reason).into())
 }
 
-fn forbidden(declaration: &Declaration, action: &str, attribute: &Attribute) -> Fault {
-    let action = format!("{action}_{}:{}", declaration.name, attribute.name);
-    Refusal::PolicyNotAuthorized { action }.into()
-}
-
 /// Checks a POST's attributes and settles whose the object will be. `owner` is the parent's project
 /// for a child resource: children belong to their parent's owner.
 pub(crate) fn for_create(
@@ -119,12 +114,12 @@ pub(crate) fn for_create(
     let named = project(&mut attributes)?;
     unrecognized(declaration, &attributes)?;
     for attribute in declaration.all() {
-        create_attribute(declaration, attribute, &attributes, caller)?;
+        create_attribute(attribute, &attributes)?;
     }
     if declaration.attribute("project_id").is_some() {
         let mine = Value::String(caller.project_id.0.clone());
         let project = named.unwrap_or_else(|| mine.clone());
-        if !caller.is_admin && project != mine {
+        if !caller.is_admin && !caller.is_service && project != mine {
             return Err(Fault::bad_request(
                 "Specifying 'project_id' other than the authenticated project in request is not \
                  allowed for the current user.",
@@ -145,12 +140,7 @@ pub(crate) fn for_create(
     Ok(attributes)
 }
 
-fn create_attribute(
-    declaration: &Declaration,
-    attribute: &Attribute,
-    attributes: &Attributes,
-    caller: &Caller,
-) -> Result<(), Fault> {
+fn create_attribute(attribute: &Attribute, attributes: &Attributes) -> Result<(), Fault> {
     if attribute.internal || attribute.name == "project_id" {
         return Ok(());
     }
@@ -169,23 +159,13 @@ fn create_attribute(
             attribute.name
         )));
     }
-    check(attribute, value)?;
-    let is_default = match attribute.on_create {
-        OnCreate::Default(default) => *value == default(),
-        _ => false,
-    };
-    if attribute.admin.create && !caller.is_admin && !is_default {
-        return Err(forbidden(declaration, "create", attribute));
-    }
-    Ok(())
+    check(attribute, value)
 }
 
-/// Checks a PUT's attributes. Whatever an ordinary caller may not set is refused even when the value
-/// is the default: resetting is setting.
+/// Checks a PUT's attributes.
 pub(crate) fn for_update(
     declaration: &Declaration,
     attributes: Attributes,
-    caller: &Caller,
 ) -> Result<Attributes, Fault> {
     unrecognized(declaration, &attributes)?;
     for (name, value) in &attributes {
@@ -194,9 +174,6 @@ pub(crate) fn for_update(
             return Err(Fault::bad_request(format!("Cannot update read-only attribute {name}")));
         }
         check(attribute, value)?;
-        if attribute.admin.update && !caller.is_admin {
-            return Err(forbidden(declaration, "update", attribute));
-        }
     }
     Ok(attributes)
 }

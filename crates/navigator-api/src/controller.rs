@@ -17,14 +17,15 @@ use axum::{
     Extension, Json,
     extract::{OriginalUri, Path, State},
 };
-use navigator_resources::{Caller, Declaration, Input, Refusal, Resource, Row, Rules, SqlValue};
+use navigator_resources::{Caller, Input, Refusal, Resource, Row, Rules, SqlValue};
 use navigator_store::Listing;
 use serde_json::{Value, json};
 
 use crate::{
     body::Attributes,
     fault::Fault,
-    listing::{self, Parameters},
+    listing::Parameters,
+    policy::Access,
     present::{Fields, View},
     state::ApiState,
 };
@@ -60,23 +61,30 @@ fn scoped<R: Resource>(ids: &Ids) -> Vec<(&'static str, SqlValue)> {
     }
 }
 
-/// The parent of a child resource as the caller sees it, else 404 of the parent's class.
-async fn parent(
-    state: &ApiState,
-    declaration: &Declaration,
+/// The caller's access to the resource of this URL. The parent of a child is there if the caller
+/// sees it, else 404 of the parent's class.
+async fn access<'a, R: Resource>(
+    state: &'a ApiState,
+    caller: &'a Caller,
     ids: &Ids,
-    caller: &Caller,
-) -> Result<Option<Row>, Fault> {
-    let (Some(parent), Some(id)) = (&declaration.parent, &ids.parent) else { return Ok(None) };
-    let declaration = (parent.declaration)();
-    let listing = Listing {
-        conditions: vec![("id", SqlValue::from(id.as_str()))],
-        visible_to: listing::visible_to(caller),
-        ..Listing::default()
+) -> Result<(Access<'a>, Option<Row>), Fault> {
+    let mut access = Access::to::<R>(state, caller);
+    let (Some(parent), Some(id)) = (&R::declaration().parent, &ids.parent) else {
+        return Ok((access, None));
     };
-    let row = state.store.list(declaration, &listing).await?.pop();
-    row.map(Some)
-        .ok_or_else(|| Refusal::NotFound { class: declaration.class, id: id.clone() }.into())
+    let declaration = (parent.declaration)();
+    let conditions = vec![("id", SqlValue::from(id.as_str()))];
+    let row = Access::new(state, caller, declaration).find(conditions).await?;
+    let row = row.ok_or_else(|| Refusal::NotFound { class: declaration.class, id: id.clone() })?;
+    access.set_parent(&row);
+    Ok((access, Some(row)))
+}
+
+/// Conditions that only the object of this URL fulfils.
+fn conditions<R: Resource>(ids: &Ids) -> Vec<(&'static str, SqlValue)> {
+    let mut conditions = scoped::<R>(ids);
+    conditions.push((R::declaration().key, SqlValue::from(ids.id())));
+    conditions
 }
 
 /// Rows of these ids, in the order of the ids.
@@ -94,8 +102,14 @@ pub(crate) async fn rows<R: Resource>(state: &ApiState, ids: &[String]) -> Resul
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
 
-async fn one<R: Rules>(state: &ApiState, row: Row, view: &View<'_>, fields: &Fields) -> Answer {
-    let value = embed::present_all::<R>(state, &[row], view, fields).await?.pop();
+async fn one<R: Rules>(
+    state: &ApiState,
+    access: &mut Access<'_>,
+    row: Row,
+    fields: &Fields,
+) -> Answer {
+    let view = View::of(state);
+    let value = embed::present_all::<R>(state, access, &[row], &view, fields).await?.pop();
     Ok(Json(json!({ R::declaration().name: value })))
 }
 
@@ -105,32 +119,14 @@ pub(crate) async fn show<R: Rules>(
     Path(ids): Path<Ids>,
     OriginalUri(uri): OriginalUri,
 ) -> Answer {
-    let declaration = R::declaration();
-    parent(&state, declaration, &ids, &caller).await?;
+    let (mut access, _) = access::<R>(&state, &caller, &ids).await?;
     let fields = Parameters::parse(uri.query())?.fields();
-    let mut conditions = scoped::<R>(&ids);
-    conditions.push((declaration.key, SqlValue::from(ids.id())));
-    let listing =
-        Listing { conditions, visible_to: listing::visible_to(&caller), ..Listing::default() };
-    match state.store.list(declaration, &listing).await?.pop() {
-        Some(row) => one::<R>(&state, row, &View::of(&state, &caller), &fields).await,
+    match access.find(conditions::<R>(&ids)).await? {
+        Some(row) => one::<R>(&state, &mut access, row, &fields).await,
         None => Err(Refusal::not_found::<R>(ids.id()).into()),
     }
 }
 
 fn input<I: Input>(attributes: &Attributes) -> Result<I, Fault> {
     I::from_json(attributes).map_err(|(name, reason)| Refusal::invalid(name, reason).into())
-}
-
-/// Only the owner may change something that it is shown.
-fn owned(
-    declaration: &Declaration,
-    row: &Row,
-    caller: &Caller,
-    action: &str,
-) -> Result<(), Refusal> {
-    if caller.is_admin || row.text("project_id") == caller.project_id.0 {
-        return Ok(());
-    }
-    Err(Refusal::PolicyNotAuthorized { action: format!("{action}_{}", declaration.name) })
 }

@@ -2,7 +2,7 @@
 //! see where things are and to put them elsewhere, in the form of Neutron's agent schedulers.
 
 use axum::{
-    Extension, Json, Router as Routes,
+    Extension, Json,
     body::Bytes,
     extract::{OriginalUri, Path, State},
     http::StatusCode,
@@ -23,6 +23,7 @@ use crate::{
     body, controller,
     fault::Fault,
     listing::Parameters,
+    policy::{Access, Guarded, Said},
     present::{View, present},
     state::{ApiState, now},
 };
@@ -30,15 +31,36 @@ use crate::{
 type Answer = Result<Json<Value>, Fault>;
 
 /// Clients say `l3-agents`; paths come here normalised.
-pub(crate) fn routes() -> Routes<ApiState> {
-    Routes::new()
-        .route("/v2.0/routers/{id}/l3_agents", get(agents_of_router))
-        .route("/v2.0/agents/{id}/l3_routers", get(routers_of_agent).post(add_router))
-        .route("/v2.0/agents/{id}/l3_routers/{other}", delete(remove_router))
-        .route("/v2.0/networks/{id}/dhcp_agents", get(agents_of_network))
-        .route("/v2.0/agents/{id}/dhcp_networks", get(networks_of_agent).post(add_network))
-        .route("/v2.0/agents/{id}/dhcp_networks/{other}", delete(remove_network))
+pub(crate) fn routes() -> Guarded {
+    let routers = get(routers_of_agent).post(add_router);
+    let networks = get(networks_of_agent).post(add_network);
+    let agents = "/v2.0/agents/{id}";
+    Guarded::default()
+        .route("/v2.0/routers/{id}/l3_agents", [GET_L3_AGENTS], get(agents_of_router))
+        .route("/v2.0/networks/{id}/dhcp_agents", [GET_DHCP_AGENTS], get(agents_of_network))
+        .route(&format!("{agents}/l3_routers"), [GET_L3_ROUTERS, CREATE_L3_ROUTER], routers)
+        .route(&format!("{agents}/l3_routers/{{other}}"), [DELETE_L3_ROUTER], delete(remove_router))
+        .route(
+            &format!("{agents}/dhcp_networks"),
+            [GET_DHCP_NETWORKS, CREATE_DHCP_NETWORK],
+            networks,
+        )
+        .route(
+            &format!("{agents}/dhcp_networks/{{other}}"),
+            [DELETE_DHCP_NETWORK],
+            delete(remove_network),
+        )
 }
+
+// The rules that decide.
+const GET_L3_AGENTS: &str = "get_l3-agents";
+const GET_L3_ROUTERS: &str = "get_l3-routers";
+const CREATE_L3_ROUTER: &str = "create_l3-router";
+const DELETE_L3_ROUTER: &str = "delete_l3-router";
+const GET_DHCP_AGENTS: &str = "get_dhcp-agents";
+const GET_DHCP_NETWORKS: &str = "get_dhcp-networks";
+const CREATE_DHCP_NETWORK: &str = "create_dhcp-network";
+const DELETE_DHCP_NETWORK: &str = "delete_dhcp-network";
 
 async fn agents_of_router(
     State(state): State<ApiState>,
@@ -46,12 +68,12 @@ async fn agents_of_router(
     Path(id): Path<String>,
     OriginalUri(uri): OriginalUri,
 ) -> Answer {
-    administrator(&caller, "get_l3-agents")?;
+    allowed(&state, &caller, GET_L3_AGENTS)?;
     let router = one::<Router>(&state, &id).await?;
     let hosts = vec![router.text("l3_host").to_owned()];
     let agents = agents_on(&state, L3_AGENT, &hosts).await?;
     // Not of a highly available router, so it is neither active nor standby.
-    shown::<Agent>(&state, &caller, uri.query(), &agents, &[("ha_state", Value::Null)])
+    shown::<Agent>(&state, &caller, uri.query(), agents, &[("ha_state", Value::Null)]).await
 }
 
 async fn agents_of_network(
@@ -60,12 +82,12 @@ async fn agents_of_network(
     Path(id): Path<String>,
     OriginalUri(uri): OriginalUri,
 ) -> Answer {
-    administrator(&caller, "get_dhcp-agents")?;
+    allowed(&state, &caller, GET_DHCP_AGENTS)?;
     one::<Network>(&state, &id).await?;
     let ports = dhcp_ports(&state, ("network_id", &id)).await?;
     let hosts: Vec<_> = ports.iter().map(|port| port.text("host_id").to_owned()).collect();
     let agents = agents_on(&state, DHCP_AGENT, &hosts).await?;
-    shown::<Agent>(&state, &caller, uri.query(), &agents, &[])
+    shown::<Agent>(&state, &caller, uri.query(), agents, &[]).await
 }
 
 async fn routers_of_agent(
@@ -74,13 +96,13 @@ async fn routers_of_agent(
     Path(id): Path<String>,
     OriginalUri(uri): OriginalUri,
 ) -> Answer {
-    administrator(&caller, "get_l3-routers")?;
+    allowed(&state, &caller, GET_L3_ROUTERS)?;
     let mut routers = Vec::new();
     if let Some(host) = host_of(&state, &id, L3_AGENT).await? {
         let listing = with(vec![("l3_host", host.into())]);
         routers = state.store.list(Router::declaration(), &listing).await?;
     }
-    shown::<Router>(&state, &caller, uri.query(), &routers, &[])
+    shown::<Router>(&state, &caller, uri.query(), routers, &[]).await
 }
 
 async fn networks_of_agent(
@@ -89,7 +111,7 @@ async fn networks_of_agent(
     Path(id): Path<String>,
     OriginalUri(uri): OriginalUri,
 ) -> Answer {
-    administrator(&caller, "get_dhcp-networks")?;
+    allowed(&state, &caller, GET_DHCP_NETWORKS)?;
     let mut networks = Vec::new();
     if let Some(host) = host_of(&state, &id, DHCP_AGENT).await? {
         let ports = dhcp_ports(&state, ("host_id", &host)).await?;
@@ -98,7 +120,7 @@ async fn networks_of_agent(
         ids.dedup();
         networks = controller::rows::<Network>(&state, &ids).await?;
     }
-    shown::<Network>(&state, &caller, uri.query(), &networks, &[])
+    shown::<Network>(&state, &caller, uri.query(), networks, &[]).await
 }
 
 /// Decides about an agent (first id) and what it serves (second id).
@@ -137,7 +159,7 @@ async fn add_router(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Fault> {
-    administrator(&caller, "create_l3-router")?;
+    allowed(&state, &caller, CREATE_L3_ROUTER)?;
     let router_id = named(&body, "router_id")?;
     decide(&state, &caller, l3_scheduling::assign, (&id, &router_id)).await?;
     Ok((StatusCode::CREATED, Json(Value::Null)))
@@ -148,7 +170,7 @@ async fn remove_router(
     Extension(caller): Extension<Caller>,
     Path((id, router_id)): Path<(String, String)>,
 ) -> Result<StatusCode, Fault> {
-    administrator(&caller, "delete_l3-router")?;
+    allowed(&state, &caller, DELETE_L3_ROUTER)?;
     decide(&state, &caller, l3_scheduling::unassign, (&id, &router_id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -159,7 +181,7 @@ async fn add_network(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Fault> {
-    administrator(&caller, "create_dhcp-network")?;
+    allowed(&state, &caller, CREATE_DHCP_NETWORK)?;
     let network_id = named(&body, "network_id")?;
     decide(&state, &caller, dhcp_scheduling::assign, (&id, &network_id)).await?;
     Ok((StatusCode::CREATED, Json(Value::Null)))
@@ -170,16 +192,14 @@ async fn remove_network(
     Extension(caller): Extension<Caller>,
     Path((id, network_id)): Path<(String, String)>,
 ) -> Result<StatusCode, Fault> {
-    administrator(&caller, "delete_dhcp-network")?;
+    allowed(&state, &caller, DELETE_DHCP_NETWORK)?;
     decide(&state, &caller, dhcp_scheduling::unassign, (&id, &network_id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn administrator(caller: &Caller, action: &str) -> Result<(), Refusal> {
-    if caller.is_admin {
-        return Ok(());
-    }
-    Err(Refusal::PolicyNotAuthorized { action: action.to_owned() })
+/// Nothing of the object is asked: these rules are about where things run.
+fn allowed(state: &ApiState, caller: &Caller, rule: &str) -> Result<(), Refusal> {
+    state.policy.authorize(caller, rule, &Said::default())
 }
 
 fn with(conditions: Vec<(&'static str, SqlValue)>) -> Listing {
@@ -217,18 +237,20 @@ async fn dhcp_ports(
     Ok(state.store.list(Port::declaration(), &listing).await?)
 }
 
-fn shown<R: Rules>(
+/// Those that the caller may see.
+async fn shown<R: Rules>(
     state: &ApiState,
     caller: &Caller,
     query: Option<&str>,
-    rows: &[Row],
+    rows: Vec<Row>,
     more: &[(&str, Value)],
 ) -> Answer {
     let fields = Parameters::parse(query)?.fields();
-    let view = View::of(state, caller);
+    let mut access = Access::to::<R>(state, caller);
+    let rows = access.seen(rows).await?;
     let mut items = Vec::new();
-    for row in rows {
-        let mut item = present::<R>(row, &view, &fields)?;
+    for (row, hidden) in rows.iter().zip(access.hidden(&rows).await?) {
+        let mut item = present::<R>(row, &hidden, &View::of(state), &fields)?;
         for (name, value) in more {
             if fields.as_ref().is_none_or(|fields| fields.contains(*name)) {
                 item[*name] = value.clone();

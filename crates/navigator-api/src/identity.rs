@@ -32,13 +32,15 @@ impl Identity {
     }
 
     /// Reads `user:hash` lines. A user's project is the one in `projects`, or an id derived from the
-    /// user's name.
+    /// user's name. Their roles are those in `roles`, each with the roles that it implies, and `admin`
+    /// for those in `admins`; of whom neither says anything is a member.
     pub fn basic(
         path: &Path,
         admins: &[String],
         projects: &HashMap<String, String>,
+        roles: &HashMap<String, Vec<String>>,
     ) -> Result<Self, HtpasswdError> {
-        Ok(Self(Way::Basic(Arc::new(basic::Basic::read(path, admins, projects)?))))
+        Ok(Self(Way::Basic(Arc::new(basic::Basic::read(path, admins, projects, roles)?))))
     }
 
     /// Tokens of a Keystone, which is not asked anything yet.
@@ -49,7 +51,7 @@ impl Identity {
     /// The caller of a request.
     pub(crate) async fn caller(&self, request: &Parts) -> Result<Caller, Fault> {
         match &self.0 {
-            Way::None => Ok(Caller::administrator(LOCAL_PROJECT, "local")),
+            Way::None => Ok(Caller::new(LOCAL_PROJECT, "local").with_roles(["admin", "service"])),
             Way::Basic(basic) => basic.caller(&request.headers).await,
             Way::Keystone(keystone) => keystone.caller(request).await,
         }

@@ -26,6 +26,7 @@ mod mount;
 mod normalize;
 mod nova;
 mod page;
+mod policy;
 mod present;
 mod qos;
 mod quotas;
@@ -43,6 +44,7 @@ pub use identity::{
 pub use metrics::Metrics;
 pub use mount::router;
 pub use nova::{Access, AccessSource, release_waiting_ports, tell_nova};
+pub use policy::{Policy, UnregisteredRules};
 pub use reference::pages as reference_pages;
 pub use serve::serve;
 pub use state::ApiState;

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use navigator_model::ProjectId;
-use navigator_resources::{AttributeValue as _, Caller, Cutoff, Declaration, Refusal, SqlValue};
+use navigator_resources::{AttributeValue as _, Cutoff, Declaration, Refusal, SqlValue};
 use navigator_store::{Bound, Direction, Listing, Paging, TagFilter};
 use percent_encoding::percent_decode_str;
 
-use crate::{fault::Fault, present::Fields};
+use crate::{fault::Fault, policy::Access, present::Fields};
 
 /// More parameters than any client sends; a bound on the work that one request can ask for.
 const MOST_PARAMETERS: usize = 1000;
@@ -111,11 +110,11 @@ pub(crate) type Momentary<'a> = dyn Fn(&str) -> Option<Cutoff> + Sync + 'a;
 pub(crate) fn listing(
     declaration: &'static Declaration,
     parameters: &Parameters,
-    caller: &Caller,
+    access: &Access<'_>,
     momentary: &Momentary<'_>,
 ) -> Result<Listing, Fault> {
-    let mut listing = Listing { visible_to: visible_to(caller), ..Listing::default() };
-    listing.sort = sort(declaration, parameters, caller)?;
+    let mut listing = Listing { visible_to: access.visible_to(), ..Listing::default() };
+    listing.sort = sort(declaration, parameters, access)?;
     let mut names: Vec<&str> = Vec::new();
     for (name, _) in &parameters.0 {
         if !CONTROL.contains(&name.as_str()) && !names.contains(&name.as_str()) {
@@ -127,7 +126,7 @@ pub(crate) fn listing(
         let values: Vec<&str> = parameters.all(name).collect();
         match momentary(name) {
             Some(cutoff) => filter_momentary(&cutoff, &values, &mut listing),
-            None => filter(declaration, name, &values, caller, &mut listing)?,
+            None => filter(declaration, name, &values, access, &mut listing)?,
         }
     }
     let page = page(parameters)?;
@@ -135,11 +134,6 @@ pub(crate) fn listing(
     listing.marker = page.marker;
     listing.paging = page.paging;
     Ok(listing)
-}
-
-/// Administrators see everything.
-pub(crate) fn visible_to(caller: &Caller) -> Option<ProjectId> {
-    (!caller.is_admin).then(|| caller.project_id.clone())
 }
 
 fn both_project_names(parameters: &Parameters) -> Result<(), Fault> {
@@ -154,7 +148,7 @@ fn both_project_names(parameters: &Parameters) -> Result<(), Fault> {
 fn sort(
     declaration: &'static Declaration,
     parameters: &Parameters,
-    caller: &Caller,
+    access: &Access<'_>,
 ) -> Result<Vec<(&'static navigator_resources::Attribute, Direction)>, Fault> {
     let keys: Vec<_> = parameters.all("sort_key").collect();
     let directions: Vec<_> = parameters.all("sort_dir").collect();
@@ -164,12 +158,10 @@ fn sort(
     keys.iter()
         .enumerate()
         .map(|(index, key)| {
-            let attribute = declaration
-                .attribute(key)
-                .filter(|a| a.sort && (caller.is_admin || !a.admin.get))
-                .ok_or_else(|| {
-                    Fault::bad_request(format!("['{key}'] is invalid attribute for sort_key"))
-                })?;
+            let attribute =
+                declaration.attribute(key).filter(|a| a.sort && access.may_ask_for(a)).ok_or_else(
+                    || Fault::bad_request(format!("['{key}'] is invalid attribute for sort_key")),
+                )?;
             let direction = match directions.get(index).copied() {
                 None | Some("asc") => Direction::Ascending,
                 Some("desc") => Direction::Descending,
@@ -186,7 +178,7 @@ fn filter(
     declaration: &'static Declaration,
     name: &str,
     values: &[&str],
-    caller: &Caller,
+    access: &Access<'_>,
     listing: &mut Listing,
 ) -> Result<(), Fault> {
     if name == "changed_since" && declaration.attribute("updated_at").is_some() {
@@ -204,12 +196,10 @@ fn filter(
         tags.extend(words.filter(|word| !word.is_empty()).map(str::to_owned));
         return Ok(());
     }
-    let attribute = declaration
-        .attribute(name)
-        .filter(|a| a.filter && (caller.is_admin || !a.admin.get))
-        .ok_or_else(|| {
-            Fault::bad_request(format!("['{name}'] is invalid attribute for filtering"))
-        })?;
+    let attribute =
+        declaration.attribute(name).filter(|a| a.filter && access.may_ask_for(a)).ok_or_else(
+            || Fault::bad_request(format!("['{name}'] is invalid attribute for filtering")),
+        )?;
     let stored: Vec<Option<SqlValue>> =
         values.iter().map(|value| (attribute.filter_value)(value)).collect();
     listing.filters.push((attribute, stored));

@@ -12,43 +12,57 @@ use navigator_resources::{Rules, Visitor, visit_all};
 use tower::util::MapRequest;
 
 use crate::{
-    address_usage, agent_endpoints, auto_topology, availability_zones, body::BODY_LIMIT,
-    controller, extensions, fault::Fault, health, hosting, loggable, metrics, normalize::normalize,
-    qos, quotas, reference, request_id, state::ApiState, versions,
+    address_usage, agent_endpoints, auto_topology, availability_zones,
+    body::BODY_LIMIT,
+    controller, extensions,
+    fault::Fault,
+    health, hosting, loggable, metrics,
+    normalize::normalize,
+    policy::{Guarded, UnregisteredRules},
+    qos, quotas, reference, request_id,
+    state::ApiState,
+    versions,
 };
 
 /// Longer request targets are refused, in bytes.
 const URI_LIMIT: usize = 32 * 1024;
 
-struct Mount(Router<ApiState>);
+struct Mount(Guarded);
 
 impl Visitor for Mount {
     fn visit<R: Rules>(&mut self) {
         let declaration = R::declaration();
         let collection = declaration.url("{parent}");
         let member = format!("{collection}/{{id}}");
+        let rule = |verb: &str| format!("{verb}_{}", declaration.policy_name());
         let mut many = get(controller::list::<R>);
         let mut one = get(controller::show::<R>);
+        let mut rules = vec![rule("get")];
         if declaration.verbs.create {
             many = many.post(controller::create::<R>);
+            rules.push(rule("create"));
         }
         if declaration.verbs.update {
             one = one.put(controller::update::<R>);
+            rules.push(rule("update"));
         }
         if declaration.verbs.delete {
             one = one.delete(controller::delete::<R>);
+            rules.push(rule("delete"));
         }
-        let mut router = std::mem::take(&mut self.0).route(&collection, many).route(&member, one);
+        let mut routes = std::mem::take(&mut self.0)
+            .route(&collection, rules.clone(), many)
+            .route(&member, rules, one);
         for action in R::actions() {
             let run = move |state, caller, ids, headers, body| {
                 controller::act::<R>(action, state, caller, ids, headers, body)
             };
-            router = router.route(&format!("{member}/{}", action.name), put(run));
+            routes = routes.route(&format!("{member}/{}", action.name), [action.name], put(run));
         }
         if declaration.tags {
-            router = controller::tags::mount::<R>(router, &member);
+            routes = controller::tags::mount::<R>(routes, &member);
         }
-        self.0 = router;
+        self.0 = routes;
     }
 }
 
@@ -57,7 +71,7 @@ async fn identify(State(state): State<ApiState>, request: Request, next: Next) -
     match state.identity.caller(&parts).await {
         Ok(caller) => {
             request_id::asked_by(&caller.user_id, &caller.project_id.0);
-            parts.extensions.insert(caller);
+            parts.extensions.insert(state.policy.recognize(caller));
             next.run(Request::from_parts(parts, body)).await
         }
         Err(fault) => fault.into_response(),
@@ -85,22 +99,23 @@ async fn not_allowed() -> Fault {
     Fault::MethodNotAllowed
 }
 
-/// Every route of the server.
-pub fn router(state: ApiState) -> Router {
-    let mut mount = Mount(Router::new());
+/// Every route of the server. Those of the API are under rules that exist.
+pub fn router(state: ApiState) -> Result<Router, UnregisteredRules> {
+    let mut mount = Mount(Guarded::default());
     visit_all(&mut mount);
     let neutron = mount
         .0
-        .route("/v2.0", get(versions::resources))
-        .route("/v2.0/extensions", get(extensions::list))
-        .route("/v2.0/extensions/{alias}", get(extensions::show))
-        .route("/v2.0/availability_zones", get(availability_zones::list))
+        .open("/v2.0", get(versions::resources))
+        .open("/v2.0/extensions", get(extensions::list))
+        .open("/v2.0/extensions/{alias}", get(extensions::show))
+        .merge(availability_zones::routes())
         .merge(hosting::routes())
         .merge(address_usage::routes())
         .merge(auto_topology::routes())
         .merge(quotas::routes())
         .merge(qos::routes())
         .merge(loggable::routes())
+        .under(&state.policy)?
         .layer(middleware::from_fn_with_state(state.clone(), identify));
     let routes = Router::new()
         .route("/", get(versions::versions))
@@ -117,5 +132,5 @@ pub fn router(state: ApiState) -> Router {
         .layer(middleware::from_fn_with_state(state.clone(), request_id::observe))
         .with_state(state);
     // Routes are found by the path, so that it is brought into its one form before.
-    Router::new().fallback_service(MapRequest::new(routes, normalize))
+    Ok(Router::new().fallback_service(MapRequest::new(routes, normalize)))
 }

@@ -3,31 +3,31 @@
 use std::collections::BTreeSet;
 
 use navigator_resources::{
-    AttributeValue as _, Caller, Declaration, DecodeError, Row, Rules, Settings, attribute::Tags,
+    AttributeValue as _, DecodeError, Row, Rules, Settings, attribute::Tags,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::state::{ApiState, now};
 
 /// Which attributes a request asked for; `None` is all.
 pub(crate) type Fields = Option<BTreeSet<String>>;
 
-/// Who looks, and when.
+/// When it is looked at, and under which settings.
 pub(crate) struct View<'a> {
-    pub(crate) caller: &'a Caller,
     pub(crate) settings: &'a Settings,
     pub(crate) now: String,
 }
 
 impl<'a> View<'a> {
-    pub(crate) fn of(state: &'a ApiState, caller: &'a Caller) -> Self {
-        Self { caller, settings: &state.settings, now: now() }
+    pub(crate) fn of(state: &'a ApiState) -> Self {
+        Self { settings: &state.settings, now: now() }
     }
 }
 
-/// One row as the caller may see it.
+/// One row as the caller may see it: without what is hidden.
 pub(crate) fn present<R: Rules>(
     row: &Row,
+    hidden: &[&str],
     view: &View<'_>,
     fields: &Fields,
 ) -> Result<Value, DecodeError> {
@@ -40,7 +40,9 @@ pub(crate) fn present<R: Rules>(
         let tags = Tags::from_sql(row.get("tags")).unwrap_or_default();
         map.insert("tags".to_owned(), tags.to_json());
     }
-    hide_admin_attributes(R::declaration(), view.caller, &mut map);
+    for name in hidden {
+        map.remove(*name);
+    }
     if let Some(project) = map.get("project_id").cloned() {
         map.insert("tenant_id".to_owned(), project);
     }
@@ -48,13 +50,4 @@ pub(crate) fn present<R: Rules>(
         map.retain(|name, _| fields.contains(name));
     }
     Ok(Value::Object(map))
-}
-
-fn hide_admin_attributes(declaration: &Declaration, caller: &Caller, map: &mut Map<String, Value>) {
-    if caller.is_admin {
-        return;
-    }
-    for attribute in declaration.all().filter(|attribute| attribute.admin.get) {
-        map.remove(attribute.name);
-    }
 }

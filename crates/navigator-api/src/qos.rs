@@ -3,7 +3,7 @@
 //! then does what the rule's own URL does.
 
 use axum::{
-    Extension, Json, Router as Routes,
+    Extension, Json,
     body::Bytes,
     extract::{OriginalUri, Path, State},
     http::{HeaderMap, StatusCode},
@@ -21,6 +21,7 @@ use crate::{
     controller::{self, Ids},
     fault::Fault,
     listing::Parameters,
+    policy::{About, Access, Guarded, Said},
     present::Fields,
     state::ApiState,
 };
@@ -31,21 +32,32 @@ type Answer = Result<Json<Value>, Fault>;
 const DRIVER: &str = "navigator";
 
 /// Paths come here normalised: `rule-types` is `rule_types`.
-pub(crate) fn routes() -> Routes<ApiState> {
-    struct Aliases(Routes<ApiState>);
+pub(crate) fn routes() -> Guarded {
+    struct Aliases(Guarded);
     impl KindVisitor for Aliases {
         fn visit<R: QosRule>(&mut self) {
             let member = get(show::<R>).put(update::<R>).delete(delete::<R>);
+            let rules = ["get", "update", "delete"].map(rule::<R>);
             let routes = std::mem::take(&mut self.0);
-            self.0 = routes.route(&format!("/v2.0/qos/alias_{}_rules/{{id}}", R::KIND), member);
+            let path = format!("/v2.0/qos/alias_{}_rules/{{id}}", R::KIND);
+            self.0 = routes.route(&path, rules, member);
         }
     }
-    let mut aliases = Aliases(Routes::new());
+    let mut aliases = Aliases(Guarded::default());
     visit_kinds(&mut aliases);
-    aliases
-        .0
-        .route("/v2.0/qos/rule_types", get(rule_types))
-        .route("/v2.0/qos/rule_types/{type}", get(rule_type))
+    aliases.0.route("/v2.0/qos/rule_types", [RULE_TYPE], get(rule_types)).route(
+        "/v2.0/qos/rule_types/{type}",
+        [RULE_TYPE],
+        get(rule_type),
+    )
+}
+
+/// The rule that decides on kinds.
+const RULE_TYPE: &str = "get_rule_type";
+
+/// `update_alias_bandwidth_limit_rule`.
+fn rule<R: QosRule>(verb: &str) -> String {
+    format!("{verb}_{}", alias::<R>())
 }
 
 /// Kinds of rules with what they may say.
@@ -71,7 +83,12 @@ fn only(fields: &Fields, mut map: Map<String, Value>) -> Value {
 }
 
 /// Every kind that there is has what keeps it, so `all_supported` and `all_rules` change nothing.
-async fn rule_types(OriginalUri(uri): OriginalUri) -> Answer {
+async fn rule_types(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    OriginalUri(uri): OriginalUri,
+) -> Answer {
+    state.policy.authorize(&caller, RULE_TYPE, &Said::default())?;
     let parameters = Parameters::parse(uri.query())?;
     let fields = parameters.fields();
     let wanted: Vec<&str> = parameters.all("type").collect();
@@ -83,7 +100,13 @@ async fn rule_types(OriginalUri(uri): OriginalUri) -> Answer {
     Ok(Json(json!({ "rule_types": shown })))
 }
 
-async fn rule_type(Path(name): Path<String>, OriginalUri(uri): OriginalUri) -> Answer {
+async fn rule_type(
+    State(state): State<ApiState>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Answer {
+    state.policy.authorize(&caller, RULE_TYPE, &Said::default())?;
     let fields = Parameters::parse(uri.query())?.fields();
     let Some((kind, parameters)) = kinds().into_iter().find(|(kind, _)| *kind == name) else {
         return Err(Refusal::NotFound { class: "QosRuleType", id: name }.into());
@@ -105,12 +128,23 @@ fn as_rule<R: QosRule>(id: &str) -> impl Fn(Fault) -> Fault {
     }
 }
 
-/// The ids that the rule's own URL has. Whether the caller sees it is found out there.
-async fn ids<R: QosRule>(state: &ApiState, id: &str) -> Result<Ids, Fault> {
+/// The ids that the rule's own URL has, if the alias's rule allows it too. Whether the caller sees
+/// the policy is found out there.
+async fn ids<R: QosRule>(
+    state: &ApiState,
+    caller: &Caller,
+    verb: &str,
+    id: &str,
+) -> Result<Ids, Fault> {
     let conditions = vec![("id", SqlValue::from(id))];
     let listing = Listing { conditions, ..Listing::default() };
     let row = state.store.list(R::declaration(), &listing).await?.pop();
     let row = row.ok_or_else(|| not_found::<R>(id))?;
+    let mut access = Access::to::<R>(state, caller);
+    if access.hold(&rule::<R>("get"), &[About::Object(&row)]).await? != [true] {
+        return Err(not_found::<R>(id));
+    }
+    access.permit([rule::<R>(verb)], About::Object(&row)).await?;
     Ok(Ids::of_child(row.text("qos_policy_id"), id))
 }
 
@@ -128,7 +162,7 @@ async fn show<R: QosRule>(
     Path(id): Path<String>,
     uri: OriginalUri,
 ) -> Answer {
-    let ids = ids::<R>(&state, &id).await?;
+    let ids = ids::<R>(&state, &caller, "get", &id).await?;
     let answer = controller::show::<R>(State(state), caller, Path(ids), uri).await;
     answer.map(renamed::<R>).map_err(as_rule::<R>(&id))
 }
@@ -140,7 +174,7 @@ async fn update<R: QosRule>(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Answer {
-    let ids = ids::<R>(&state, &id).await?;
+    let ids = ids::<R>(&state, &caller, "update", &id).await?;
     let mut body = body::object(&bytes)?;
     let bytes = match body.remove(&alias::<R>()) {
         Some(rule) => Bytes::from(json!({ R::declaration().name: rule }).to_string()),
@@ -156,7 +190,7 @@ async fn delete<R: QosRule>(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Fault> {
-    let ids = ids::<R>(&state, &id).await?;
+    let ids = ids::<R>(&state, &caller, "delete", &id).await?;
     let answer = controller::delete::<R>(State(state), caller, Path(ids), headers).await;
     answer.map_err(as_rule::<R>(&id))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Extension, Json, Router,
+    Extension, Json,
     body::Bytes,
     extract::{Path, State},
     http::StatusCode,
@@ -17,27 +17,36 @@ use navigator_resources::{
 use navigator_store::Limits;
 use serde_json::{Map, Value, json};
 
-use crate::{body, fault::Fault, state::ApiState};
+use crate::{
+    body,
+    fault::Fault,
+    policy::{Guarded, Said},
+    state::ApiState,
+};
 
 type Answer = Result<Json<Value>, Fault>;
 
 /// Details come here without their `.json`.
-pub(crate) fn routes() -> Router<ApiState> {
-    Router::new()
-        .route("/v2.0/quotas", get(list))
-        .route("/v2.0/quotas/tenant", get(tenant))
-        .route("/v2.0/quotas/project", get(project))
-        .route("/v2.0/quotas/{project}", get(show).put(update).delete(reset))
-        .route("/v2.0/quotas/{project}/default", get(defaults))
-        .route("/v2.0/quotas/{project}/details", get(details))
+pub(crate) fn routes() -> Guarded {
+    let one = get(show).put(update).delete(reset);
+    Guarded::default()
+        .route("/v2.0/quotas", ["get_quota"], get(list))
+        .open("/v2.0/quotas/tenant", get(tenant))
+        .open("/v2.0/quotas/project", get(project))
+        .route("/v2.0/quotas/{project}", ["get_quota", "update_quota", "delete_quota"], one)
+        .route("/v2.0/quotas/{project}/default", ["get_quota"], get(defaults))
+        .route("/v2.0/quotas/{project}/details", ["get_quota"], get(details))
 }
 
-/// Limits of other projects are the administrator's to see, and all are the administrator's to set.
-fn authorized(caller: &Caller, of: Option<&ProjectId>, action: &str) -> Result<(), Refusal> {
-    if caller.is_admin || of == Some(&caller.project_id) {
-        return Ok(());
-    }
-    Err(Refusal::PolicyNotAuthorized { action: action.to_owned() })
+/// A project's quota is the project's; those of all projects are nobody's.
+fn authorize(
+    state: &ApiState,
+    caller: &Caller,
+    of: Option<&ProjectId>,
+    rule: &str,
+) -> Result<(), Refusal> {
+    let of = of.map(|project| ("project_id", project.0.clone()));
+    state.policy.authorize(caller, rule, &Said(of.into_iter().collect()))
 }
 
 /// Every quota with its limit for a project that has these of its own.
@@ -51,7 +60,7 @@ fn limits(state: &ApiState, own: &Limits) -> BTreeMap<&'static str, i64> {
 
 /// Projects for which something was set.
 async fn list(State(state): State<ApiState>, Extension(caller): Extension<Caller>) -> Answer {
-    authorized(&caller, None, "get_quota")?;
+    authorize(&state, &caller, None, "get_quota")?;
     let mut quotas = Vec::new();
     for (project, own) in state.store.all_quotas().await? {
         let mut quota = json!(limits(&state, &own));
@@ -81,7 +90,7 @@ async fn show(
     Path(project): Path<String>,
 ) -> Answer {
     let project = ProjectId(project);
-    authorized(&caller, Some(&project), "get_quota")?;
+    authorize(&state, &caller, Some(&project), "get_quota")?;
     shown(&state, &project).await
 }
 
@@ -90,7 +99,7 @@ async fn defaults(
     Extension(caller): Extension<Caller>,
     Path(project): Path<String>,
 ) -> Answer {
-    authorized(&caller, Some(&ProjectId(project)), "get_quota")?;
+    authorize(&state, &caller, Some(&ProjectId(project)), "get_quota")?;
     Ok(Json(json!({"quota": limits(&state, &Limits::new())})))
 }
 
@@ -101,7 +110,7 @@ async fn details(
     Path(project): Path<String>,
 ) -> Answer {
     let project = ProjectId(project);
-    authorized(&caller, Some(&project), "get_quota")?;
+    authorize(&state, &caller, Some(&project), "get_quota")?;
     let counted = counted();
     let used = state.store.used(&project, &counted).await?;
     let limits = limits(&state, &state.store.quotas(&project).await?);
@@ -120,7 +129,7 @@ async fn update(
     body: Bytes,
 ) -> Answer {
     let project = ProjectId(project);
-    authorized(&caller, None, "update_quota")?;
+    authorize(&state, &caller, Some(&project), "update_quota")?;
     let mut body = body::object(&body)?;
     let Some(Value::Object(mut attributes)) = body.remove("quota") else {
         return Err(Fault::bad_request("Unable to find 'quota' in request body"));
@@ -161,7 +170,7 @@ async fn reset(
     Extension(caller): Extension<Caller>,
     Path(project): Path<String>,
 ) -> Result<StatusCode, Fault> {
-    authorized(&caller, None, "delete_quota")?;
+    authorize(&state, &caller, Some(&ProjectId(project.clone())), "delete_quota")?;
     if state.store.reset_quotas(&ProjectId(project.clone())).await? {
         return Ok(StatusCode::NO_CONTENT);
     }

@@ -312,6 +312,10 @@ fn resource(declared: &Declared) -> TokenStream {
         Some(object_type) => quote!(::core::option::Option::Some(#object_type)),
         None => quote!(::core::option::Option::None),
     };
+    let policy = match &options.policy {
+        Some(name) => quote!(::core::option::Option::Some(#name)),
+        None => quote!(::core::option::Option::None),
+    };
     let parent = match &options.parent {
         Some(parent) => quote!(::core::option::Option::Some(::navigator_resources::Parent {
             column: #column,
@@ -351,6 +355,7 @@ fn resource(declared: &Declared) -> TokenStream {
                     },
                     tags: #tags,
                     rbac: #rbac,
+                    policy: #policy,
                     docs: #docs,
                     class: #class,
                     table: #table,

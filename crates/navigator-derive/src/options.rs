@@ -47,6 +47,7 @@ pub(crate) struct ResourceOptions {
     pub(crate) rbac: Option<String>,
     pub(crate) root: Option<String>,
     pub(crate) view: bool,
+    pub(crate) policy: Option<String>,
 }
 
 pub(crate) struct Field {
@@ -200,6 +201,7 @@ impl ResourceOptions {
                 }
             }
             "rbac" => self.rbac = Some(text(meta)?),
+            "policy" => self.policy = Some(text(meta)?),
             _ => return Err(meta.error("unknown option of a resource")),
         }
         Ok(())

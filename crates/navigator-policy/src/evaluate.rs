@@ -1,5 +1,7 @@
 //! Answers a question by a rule, as far as the target is known.
 
+use std::collections::BTreeSet;
+
 use regex_automata::{Anchored, Input};
 
 use crate::{
@@ -97,6 +99,26 @@ impl Question<'_> {
             }
             Check::Or(parts) => {
                 Outcome::first(parts.iter().map(|part| self.check(part, depth)), Outcome::Allow)
+            }
+        }
+    }
+
+    /// Collects the leaves that decide; answers whether each counts only when it holds.
+    pub(crate) fn open_leaves(&self, check: &Check, leaves: &mut BTreeSet<String>) -> bool {
+        if self.check(check, 0) != Outcome::Depends {
+            return true;
+        }
+        match check {
+            Check::Not(_) => false,
+            Check::Rule(name) => {
+                self.rules.get(name).is_none_or(|rule| self.open_leaves(&rule.check, leaves))
+            }
+            Check::And(parts) | Check::Or(parts) => {
+                parts.iter().all(|part| self.open_leaves(part, leaves))
+            }
+            leaf => {
+                leaves.insert(leaf.to_string());
+                true
             }
         }
     }

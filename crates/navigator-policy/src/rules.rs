@@ -9,7 +9,7 @@ use crate::{
     evaluate::{Outcome, Question},
     explain::Explanation,
     parse::ParseError,
-    question::{Credentials, Target},
+    question::{Credentials, Target, Unseen},
 };
 
 /// A longer chain of rules that refer to each other is refused at loading.
@@ -118,6 +118,23 @@ impl Rules {
     /// [`Rules::decide`] with the reasons.
     pub fn explain(&self, name: &str, who: &dyn Credentials, what: &dyn Target) -> Explanation {
         Question { rules: self, credentials: who, target: what }.explain_rule(name, 0)
+    }
+
+    /// The rules whose names go on after this one and a colon, with how they go on:
+    /// `create_network:shared` and `shared` below `create_network`.
+    pub fn below<'a>(&'a self, name: &str) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        let prefix = format!("{name}:");
+        self.rules
+            .range(prefix.clone()..)
+            .map_while(move |(name, _)| Some((name.as_str(), name.strip_prefix(&prefix)?)))
+    }
+
+    /// The checks on the target that are left for a caller with these credentials, as texts. `None`
+    /// if one of them counts when it does not hold.
+    pub fn open_leaves(&self, name: &str, who: &dyn Credentials) -> Option<BTreeSet<String>> {
+        let mut leaves = BTreeSet::new();
+        let question = Question { rules: self, credentials: who, target: &Unseen };
+        question.open_leaves(&Check::Rule(name.to_owned()), &mut leaves).then_some(leaves)
     }
 
     /// The rule's check, and those of all rules that it refers to.

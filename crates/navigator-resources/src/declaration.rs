@@ -24,6 +24,8 @@ pub struct Declaration {
     pub tags: bool,
     /// The `object_type` of RBAC policies that share one with other projects.
     pub rbac: Option<&'static str>,
+    /// What policy rules call it, if not by its name.
+    pub policy: Option<&'static str>,
     /// As in Neutron's error types: `Network` of `NetworkNotFound`.
     pub class: &'static str,
     pub table: &'static str,
@@ -44,7 +46,7 @@ pub struct Declaration {
     pub visible_to_project: &'static str,
     /// Nobody else may see or change one, and no project owns one.
     pub admin_only: bool,
-    /// The name that limits on the number of these have, such as `port`.
+    /// The name that limits on the number of these have, such as `port`; empty if there are none.
     pub quota: &'static str,
     /// What the compute service hears of a change.
     pub notices: Option<Notices>,
@@ -142,6 +144,15 @@ impl Declaration {
         }
     }
 
+    /// What policy rules call it: `network`, a child `floatingip_port_forwarding`.
+    pub fn policy_name(&self) -> String {
+        match (self.policy, &self.parent) {
+            (Some(name), _) => name.to_owned(),
+            (None, Some(of)) => format!("{}_{}", (of.declaration)().policy_name(), self.name),
+            (None, None) => self.name.to_owned(),
+        }
+    }
+
     /// Own attributes, then the standard ones.
     pub fn all(&self) -> impl Iterator<Item = &'static Attribute> {
         self.attributes.iter().chain(self.standard)
@@ -156,7 +167,7 @@ impl Declaration {
     /// Whether projects own these, so that their number is limited.
     pub fn is_counted(&self) -> bool {
         let owned = self.all().any(|a| a.column == "project_id" && a.expression.is_none());
-        owned && !self.admin_only && !self.view
+        owned && !self.admin_only && !self.view && !self.quota.is_empty()
     }
 
     /// Whether a POST may name tags.

@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use navigator_agent::AgentConfig;
-use navigator_api::{Identity, KeystoneConfig};
+use navigator_api::{Identity, KeystoneConfig, Policy};
 use navigator_model::{L4PortRange, MacAddress};
 use navigator_resources::{Quotas, Settings, quota::counted};
 use serde::Deserialize;
@@ -32,6 +32,7 @@ pub(crate) struct Config {
     pub(crate) log: LogConfig,
     pub(crate) server: ServerConfig,
     pub(crate) identity: IdentityConfig,
+    pub(crate) policy: PolicyConfig,
     pub(crate) network: NetworkConfig,
     pub(crate) quotas: QuotasConfig,
     pub(crate) nova: NovaConfig,
@@ -102,6 +103,26 @@ pub(crate) struct IdentityConfig {
     /// User to project id; others get an id derived from their name.
     projects: HashMap<String, String>,
     pub(crate) keystone: KeystoneConfig,
+    /// User to roles; without any, a user is a member. A role implies those below it: admin,
+    /// manager, member, reader.
+    roles: HashMap<String, Vec<String>>,
+}
+
+/// Who may do what, where it differs from the default rules.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PolicyConfig {
+    /// `policy.yaml`: rules in the form of oslo.policy.
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl PolicyConfig {
+    pub(crate) fn policy(&self) -> anyhow::Result<Policy> {
+        let Some(file) = &self.file else { return Ok(Policy::new(None)?) };
+        let what = || format!("policy {}", file.display());
+        let text = std::fs::read_to_string(file).with_context(what)?;
+        Policy::new(Some(&text)).with_context(what)
+    }
 }
 
 impl IdentityConfig {
@@ -109,7 +130,7 @@ impl IdentityConfig {
         match self.mode {
             IdentityMode::None => Ok(Identity::none()),
             IdentityMode::Basic => {
-                Ok(Identity::basic(&self.htpasswd, &self.admins, &self.projects)?)
+                Ok(Identity::basic(&self.htpasswd, &self.admins, &self.projects, &self.roles)?)
             }
             IdentityMode::Keystone => Ok(Identity::keystone(&self.keystone)?),
         }

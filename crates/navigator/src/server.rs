@@ -15,6 +15,7 @@ pub(crate) async fn state(config: &Config) -> anyhow::Result<ApiState> {
         hub: Hub::default(),
         settings: Arc::new(config.settings()),
         identity: Arc::new(config.identity.identity()?),
+        policy: Arc::new(config.policy.policy()?),
         agent_secret: config.agent_secret(),
         metrics: Arc::default(),
     })
@@ -35,7 +36,7 @@ pub(crate) async fn serve(
     let (store, settings) = (state.store.clone(), Arc::clone(&state.settings));
     let told = config.nova.tell(store.clone());
     let released = navigator_api::release_waiting_ports(store.clone(), settings);
-    let (router, grace) = (navigator_api::router(state), config.server.shutdown_grace());
+    let (router, grace) = (navigator_api::router(state)?, config.server.shutdown_grace());
     tokio::select! {
         served = navigator_api::serve(listener, router, shutdown, grace) => served?,
         () = navigator_api::keep_house(store) => {}

@@ -10,16 +10,15 @@ use navigator_model::{Revision, Scope};
 use navigator_resources::{
     Caller, Facts, MemberAction, Refusal, Resource, Row, Rules, Select, SqlValue, Stop,
 };
-use navigator_store::Listing;
-use serde_json::Map;
+use serde_json::{Map, Value};
 
-use super::{Answer, Ids, input, one, owned, parent, rows, scoped};
+use super::{Answer, Ids, access, conditions, input, one, rows, scoped};
 use crate::{
     body,
     consequences::follow,
     fault::Fault,
-    if_match, listing,
-    present::View,
+    if_match,
+    policy::{About, Access},
     state::{ApiState, now},
 };
 
@@ -32,56 +31,34 @@ async fn conclude<R: Rules>(state: &ApiState, moved: Vec<(Scope, Revision)>) {
     }
 }
 
-/// The object of the URL, locked, if the caller may change it: 404 where it may not even see it.
-pub(super) fn current<R: Resource>(
-    target: &Target<'_>,
-    facts: &Facts,
-    action: &str,
-) -> Result<R, Stop> {
-    let not_found = || Refusal::not_found::<R>(target.ids.id());
-    let mut select = Select::eq(R::declaration().key, target.ids.id()).locked();
-    for (column, value) in scoped::<R>(target.ids) {
-        select = select.and(column, value);
-    }
-    let object: R = facts.list(select)?.pop().ok_or_else(not_found)?;
-    if !target.visible {
-        return Err(not_found().into());
-    }
-    let row = object.to_row();
-    // A child belongs to its parent's owner.
-    let owner = target.parent.unwrap_or(&row);
-    owned(R::declaration(), owner, target.caller, action)?;
-    let revision = match row.get("revision_number") {
-        SqlValue::Int(number) => Some(*number),
-        _ => None,
-    };
-    if_match::check(target.revision, revision)?;
-    Ok(object)
-}
-
-/// What a PUT or DELETE aims at.
+/// What a PUT, DELETE or action aims at: an object that the caller may do that to.
 pub(super) struct Target<'a> {
     pub(super) ids: &'a Ids,
-    pub(super) caller: &'a Caller,
-    pub(super) parent: Option<&'a Row>,
     pub(super) revision: Option<i64>,
-    pub(super) visible: bool,
 }
 
-/// Whether the caller's lists would show it.
-pub(super) async fn visible<R: Resource>(
-    state: &ApiState,
-    ids: &Ids,
-    caller: &Caller,
-) -> Result<bool, Fault> {
-    if caller.is_admin {
-        return Ok(true);
+impl Target<'_> {
+    /// The object, locked.
+    pub(super) fn load<R: Resource>(&self, facts: &Facts) -> Result<R, Stop> {
+        let mut select = Select::eq(R::declaration().key, self.ids.id()).locked();
+        for (column, value) in scoped::<R>(self.ids) {
+            select = select.and(column, value);
+        }
+        let object: R =
+            facts.list(select)?.pop().ok_or_else(|| Refusal::not_found::<R>(self.ids.id()))?;
+        let revision = match object.to_row().get("revision_number") {
+            SqlValue::Int(number) => Some(*number),
+            _ => None,
+        };
+        if_match::check(self.revision, revision)?;
+        Ok(object)
     }
-    let mut conditions = scoped::<R>(ids);
-    conditions.push((R::declaration().key, SqlValue::from(ids.id())));
-    let listing =
-        Listing { conditions, visible_to: listing::visible_to(caller), ..Listing::default() };
-    Ok(!state.store.list(R::declaration(), &listing).await?.is_empty())
+}
+
+/// The object of the URL: one that the caller may not see does not exist.
+async fn seen<R: Resource>(access: &mut Access<'_>, ids: &Ids) -> Result<Row, Fault> {
+    let row = access.find(conditions::<R>(ids)).await?;
+    row.ok_or_else(|| Refusal::not_found::<R>(ids.id()).into())
 }
 
 pub(crate) async fn update<R: Rules>(
@@ -92,30 +69,26 @@ pub(crate) async fn update<R: Rules>(
     body: Bytes,
 ) -> Answer {
     let declaration = R::declaration();
-    let parent = parent(&state, declaration, &ids, &caller).await?;
-    let target = Target {
-        visible: visible::<R>(&state, &ids, &caller).await?,
-        ids: &ids,
-        caller: &caller,
-        parent: parent.as_ref(),
-        revision: if_match::revision(&headers)?,
-    };
+    let (mut access, _) = access::<R>(&state, &caller, &ids).await?;
+    let target = Target { ids: &ids, revision: if_match::revision(&headers)? };
     let attributes = body::put(declaration, &body)?;
-    if !target.visible {
-        return Err(Refusal::not_found::<R>(ids.id()).into());
-    }
-    let attributes = body::for_update(declaration, attributes, &caller)?;
+    let row = seen::<R>(&mut access, &ids).await?;
+    let attributes = body::for_update(declaration, attributes)?;
+    let rule = access.rule("update");
+    access.permit([&rule], About::Object(&row)).await?;
+    // Whatever is named counts, also with its default: resetting is setting.
+    access.permit(access.named(&rule, &attributes), About::Changed(&row, &attributes)).await?;
     let update: R::Update = input(&attributes)?;
     let (id, moved) = state
         .store
         .decide(&caller, &state.settings, &now(), |facts, context| {
-            let object = current::<R>(&target, facts, "update")?;
+            let object = target.load::<R>(facts)?;
             R::update(&object, &update, facts, context).map(|(_, writes)| (object.id(), writes))
         })
         .await?;
     conclude::<R>(&state, moved).await;
     match rows::<R>(&state, &[id]).await?.pop() {
-        Some(row) => one::<R>(&state, row, &View::of(&state, &caller), &None).await,
+        Some(row) => one::<R>(&state, &mut access, row, &None).await,
         None => Err(Refusal::not_found::<R>(ids.id()).into()),
     }
 }
@@ -126,18 +99,14 @@ pub(crate) async fn delete<R: Rules>(
     Path(ids): Path<Ids>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Fault> {
-    let parent = parent(&state, R::declaration(), &ids, &caller).await?;
-    let target = Target {
-        visible: visible::<R>(&state, &ids, &caller).await?,
-        ids: &ids,
-        caller: &caller,
-        parent: parent.as_ref(),
-        revision: if_match::revision(&headers)?,
-    };
+    let (mut access, _) = access::<R>(&state, &caller, &ids).await?;
+    let target = Target { ids: &ids, revision: if_match::revision(&headers)? };
+    let row = seen::<R>(&mut access, &ids).await?;
+    access.permit([access.rule("delete")], About::Object(&row)).await?;
     let (_, moved) = state
         .store
         .decide(&caller, &state.settings, &now(), |facts, context| {
-            let object = current::<R>(&target, facts, "delete")?;
+            let object = target.load::<R>(facts)?;
             R::delete(&object, facts, context).map(|writes| ((), writes))
         })
         .await?;
@@ -145,7 +114,7 @@ pub(crate) async fn delete<R: Rules>(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `PUT /v2.0/<collection>/<id>/<action>`.
+/// `PUT /v2.0/<collection>/<id>/<action>`. The rule has the action's name.
 pub(crate) async fn act<R: Rules>(
     action: &'static MemberAction<R>,
     State(state): State<ApiState>,
@@ -154,26 +123,33 @@ pub(crate) async fn act<R: Rules>(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let parent = parent(&state, R::declaration(), &ids, &caller).await?;
-    let target = Target {
-        visible: visible::<R>(&state, &ids, &caller).await?,
-        ids: &ids,
-        caller: &caller,
-        parent: parent.as_ref(),
-        revision: if_match::revision(&headers)?,
-    };
-    if !target.visible {
-        return Err(Refusal::not_found::<R>(ids.id()).into());
-    }
+    let (mut access, _) = access::<R>(&state, &caller, &ids).await?;
+    let target = Target { ids: &ids, revision: if_match::revision(&headers)? };
+    let row = seen::<R>(&mut access, &ids).await?;
     // Some actions have nothing to say: what an action needs, it asks for itself.
     let body = if body.is_empty() { Map::new() } else { body::object(&body)? };
-    let (answer, moved) = state
+    access.permit([action.name], About::Object(&row)).await?;
+    if let Some(Value::Object(said)) = body.get(R::declaration().name) {
+        access.permit(access.named(action.name, said), About::Changed(&row, said)).await?;
+    }
+    let (mut answer, moved) = state
         .store
         .decide(&caller, &state.settings, &now(), |facts, context| {
-            let object = current::<R>(&target, facts, action.name)?;
-            (action.run)(&object, &body, facts, context)
+            (action.run)(&target.load::<R>(facts)?, &body, facts, context)
         })
         .await?;
     state.wake(moved);
+    hide(R::declaration().name, &mut answer, &access.hidden(&[row]).await?.concat());
     Ok(Json(answer))
+}
+
+/// Takes attributes out of an answer that is the object, or has it inside.
+fn hide(name: &str, answer: &mut Value, hidden: &[&str]) {
+    for attribute in hidden {
+        if let Some(object) = answer.get_mut(name).and_then(Value::as_object_mut) {
+            object.remove(*attribute);
+        } else if let Some(object) = answer.as_object_mut() {
+            object.remove(*attribute);
+        }
+    }
 }

@@ -6,10 +6,10 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use navigator_resources::{AttributeValue as _, Caller, Refusal, Rules, Write, attribute::Tags};
+use navigator_resources::{AttributeValue as _, Caller, Rules, Write, attribute::Tags};
 use serde_json::{Value, json};
 
-use super::{Ids, embed::present_all, input, owned, parent, rows};
+use super::{Ids, access, embed::present_all, input, rows};
 use crate::{
     body::{self, Attributes, Posted},
     fault::Fault,
@@ -24,26 +24,20 @@ pub(crate) async fn create<R: Rules>(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), Fault> {
     let declaration = R::declaration();
-    if declaration.admin_only && !caller.is_admin {
-        let action = format!("create_{}", declaration.name);
-        return Err(Refusal::PolicyNotAuthorized { action }.into());
-    }
-    let parent = parent(&state, declaration, &ids, &caller).await?;
-    if let Some(row) = &parent {
-        owned(declaration, row, &caller, "create")?;
-    }
+    let (mut access, parent) = access::<R>(&state, &caller, &ids).await?;
+    access.check_ever(&access.rule("create"))?;
     let owner = parent.as_ref().map(|row| row.text("project_id").to_owned());
     let (many, items) = match body::posted(declaration, &body)? {
         Posted::One(item) => (false, vec![item]),
         Posted::Many(items) => (true, items),
     };
-    let mut inputs: Vec<R::Create> = Vec::with_capacity(items.len());
-    let mut tags = Vec::with_capacity(items.len());
-    for item in items {
-        let attributes = body::for_create(declaration, item, &caller, owner.as_deref())?;
-        inputs.push(input(&attributes)?);
-        tags.push(named_tags(&attributes));
-    }
+    let items: Vec<Attributes> = items
+        .into_iter()
+        .map(|item| body::for_create(declaration, item, &caller, owner.as_deref()))
+        .collect::<Result<_, Fault>>()?;
+    access.permit_create(&items).await?;
+    let inputs: Vec<R::Create> = items.iter().map(input).collect::<Result<_, Fault>>()?;
+    let tags: Vec<Vec<String>> = items.iter().map(named_tags).collect();
     R::check_bulk(&inputs)?;
     let parent_id = ids.parent.as_deref();
     let (created, moved) = state
@@ -67,8 +61,8 @@ pub(crate) async fn create<R: Rules>(
         .await?;
     state.wake(moved);
     let rows = rows::<R>(&state, &created).await?;
-    let view = View::of(&state, &caller);
-    let values = present_all::<R>(&state, &rows, &view, &None).await?;
+    let view = View::of(&state);
+    let values = present_all::<R>(&state, &mut access, &rows, &view, &None).await?;
     let answer = if many {
         json!({ declaration.collection: values })
     } else {

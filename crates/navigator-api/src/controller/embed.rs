@@ -10,18 +10,24 @@ use serde_json::Value;
 use super::CHUNK;
 use crate::{
     fault::Fault,
+    policy::Access,
     present::{Fields, View, present},
     state::ApiState,
 };
 
 pub(crate) async fn present_all<R: Rules>(
     state: &ApiState,
+    access: &mut Access<'_>,
     rows: &[Row],
     view: &View<'_>,
     fields: &Fields,
 ) -> Result<Vec<Value>, Fault> {
-    let mut values: Vec<Value> =
-        rows.iter().map(|row| present::<R>(row, view, fields)).collect::<Result<_, _>>()?;
+    let hidden = access.hidden(rows).await?;
+    let mut values: Vec<Value> = rows
+        .iter()
+        .zip(hidden)
+        .map(|(row, hidden)| present::<R>(row, &hidden, view, fields))
+        .collect::<Result<_, _>>()?;
     for embedded in R::embedded() {
         if fields.as_ref().is_some_and(|fields| !fields.contains(embedded.name)) {
             continue;

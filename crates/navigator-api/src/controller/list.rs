@@ -5,14 +5,16 @@ use axum::{
     extract::{OriginalUri, Path, State},
     http::HeaderMap,
 };
+use navigator_policy::Outcome;
 use navigator_resources::{Caller, Declaration, Lazy, Refusal, Row, Rules};
 use navigator_store::{Listing, Paging, StoreError};
 use serde_json::{Map, Value, json};
 
-use super::{Answer, Ids, embed::present_all, parent, scoped};
+use super::{Answer, Ids, access, embed::present_all, scoped};
 use crate::{
     fault::Fault,
     listing::{self, Links, Parameters},
+    policy::Access,
     present::View,
     state::{ApiState, now},
     versions::base_url,
@@ -26,30 +28,23 @@ pub(crate) async fn list<R: Rules>(
     headers: HeaderMap,
 ) -> Answer {
     let declaration = R::declaration();
-    parent(&state, declaration, &ids, &caller).await?;
+    let (mut access, _) = access::<R>(&state, &caller, &ids).await?;
     let parameters = Parameters::parse(uri.query())?;
     if let Some(lazy) = R::lazy() {
         make_missing(&state, declaration, &caller, &lazy).await?;
     }
-    let view = View::of(&state, &caller);
+    let view = View::of(&state);
     let momentary = |name: &str| R::momentary_filter(name, &view.now, view.settings);
-    let mut listing = listing::listing(declaration, &parameters, &caller, &momentary)?;
+    let mut listing = listing::listing(declaration, &parameters, &access, &momentary)?;
     listing.conditions.extend(scoped::<R>(&ids));
     listing.limit = match (listing.limit, state.settings.pagination_max_limit) {
         (Some(wanted), Some(most)) => Some(wanted.min(most)),
         (wanted, most) => wanted.or(most),
     };
     let limit = listing.limit.map(|limit| limit as usize);
-    // One more than asked for tells whether there is another page.
-    listing.limit = listing.limit.map(|limit| limit + 1);
-    let rows = match state.store.list(declaration, &listing).await {
-        // A page beside something unknown is not an empty page that looks like the end.
-        Err(StoreError::UnknownMarker(id)) => return Err(Refusal::not_found::<R>(id).into()),
-        rows => rows?,
-    };
-    let page = Page::of(rows, limit, &listing);
+    let page = seen_page::<R>(&state, &mut access, listing).await?;
     let fields = parameters.fields();
-    let items = present_all::<R>(&state, &page.rows, &view, &fields).await?;
+    let items = present_all::<R>(&state, &mut access, &page.rows, &view, &fields).await?;
     let mut answer = Map::new();
     answer.insert(declaration.collection.to_owned(), Value::Array(items));
     if limit.is_some() {
@@ -66,6 +61,55 @@ pub(crate) async fn list<R: Rules>(
         insert_links(declaration, links, &mut answer);
     }
     Ok(Json(Value::Object(answer)))
+}
+
+/// The page asked for, without what the caller may not see. So it may be short, but it is only
+/// empty at the end.
+async fn seen_page<R: Rules>(
+    state: &ApiState,
+    access: &mut Access<'_>,
+    mut listing: Listing,
+) -> Result<Page, Fault> {
+    let rule = access.rule("get");
+    if access.always(&rule) == Outcome::Deny {
+        return Ok(Page { rows: Vec::new(), next: None, previous: None });
+    }
+    // A filter on what the caller does not see of an object must not tell what it is.
+    let asked = listing.filters.iter().map(|(a, _)| *a).chain(listing.sort.iter().map(|(a, _)| *a));
+    let open: Vec<String> = asked.filter_map(|attribute| access.open_rule(attribute)).collect();
+    if let Some(marker) = listing.marker.as_deref().filter(|_| listing.visible_to.is_none()) {
+        let mut conditions = listing.conditions.clone();
+        conditions.push((R::declaration().key, marker.into()));
+        if access.find(conditions).await?.is_none() {
+            return Err(Refusal::not_found::<R>(marker).into());
+        }
+    }
+    loop {
+        let page = page::<R>(state, &listing).await?;
+        let beyond = match listing.paging {
+            Paging::After => page.next.and(page.rows.last()),
+            Paging::Before => page.previous.and(page.rows.first()),
+        };
+        let beyond = beyond.map(|row| row.text(R::declaration().key).to_owned());
+        let mut rows = access.seen(page.rows).await?;
+        for rule in &open {
+            rows = access.retain(rows, rule).await?;
+        }
+        if !rows.is_empty() || beyond.is_none() {
+            return Ok(Page { rows, ..page });
+        }
+        listing.marker = beyond;
+    }
+}
+
+async fn page<R: Rules>(state: &ApiState, listing: &Listing) -> Result<Page, Fault> {
+    // One more than asked for tells whether there is another page.
+    let longer = Listing { limit: listing.limit.map(|limit| limit + 1), ..listing.clone() };
+    match state.store.list(R::declaration(), &longer).await {
+        // A page beside something unknown is not an empty page that looks like the end.
+        Err(StoreError::UnknownMarker(id)) => Err(Refusal::not_found::<R>(id).into()),
+        rows => Ok(Page::of(rows?, listing.limit.map(|limit| limit as usize), listing)),
+    }
 }
 
 /// Makes what the caller's own project lacks. Other projects named in the query get nothing: a list

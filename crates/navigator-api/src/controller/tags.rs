@@ -1,26 +1,23 @@
 //! `/v2.0/<collection>/<id>/tags[/<tag>]` of every resource whose declaration says `tags`.
 
 use axum::{
-    Extension, Json, Router,
+    Extension, Json,
     body::Bytes,
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
     routing::get,
 };
 use navigator_resources::{
-    AttributeValue as _, Caller, Refusal, Rules, SqlValue, attribute::Tags, tagging::Change,
+    AttributeValue as _, Caller, Refusal, Row, Rules, SqlValue, attribute::Tags, tagging::Change,
 };
-use navigator_store::Listing;
 use serde_json::json;
 
-use super::{
-    Answer, Ids,
-    change::{Target, current, visible},
-};
+use super::{Answer, Ids, change::Target};
 use crate::{
     body,
     fault::Fault,
-    if_match, listing,
+    if_match,
+    policy::{About, Access, Guarded},
     state::{ApiState, now},
 };
 
@@ -41,11 +38,22 @@ impl OneTag {
     }
 }
 
-/// `member` is the object's URL.
-pub(crate) fn mount<R: Rules>(router: Router<ApiState>, member: &str) -> Router<ApiState> {
+/// `member` is the object's URL. Each verb has its rule: POST adds, so that is `create`.
+pub(crate) fn mount<R: Rules>(routes: Guarded, member: &str) -> Guarded {
     let all = get(show_all::<R>).put(replace::<R>).post(add::<R>).delete(remove_all::<R>);
     let one = get(show_one::<R>).put(add_one::<R>).delete(remove_one::<R>);
-    router.route(&format!("{member}/tags"), all).route(&format!("{member}/tags/{{tag}}"), one)
+    let rules = |verbs: &[&str]| verbs.iter().map(|verb| rule::<R>(verb)).collect::<Vec<_>>();
+    routes
+        .route(&format!("{member}/tags"), rules(&["get", "update", "create", "delete"]), all)
+        .route(&format!("{member}/tags/{{tag}}"), rules(&["get", "update", "delete"]), one)
+}
+
+/// The rule's name is that of an attribute.
+fn rule<R: Rules>(verb: &str) -> String {
+    match R::declaration().policy_name().as_str() {
+        "segment" => format!("{verb}_segments_tags"),
+        name => format!("{verb}_{name}:tags"),
+    }
 }
 
 fn invalid(error_message: String) -> Fault {
@@ -63,40 +71,42 @@ fn posted(bytes: &Bytes) -> Result<Tags, Fault> {
     Tags::from_json(tags).map_err(invalid)
 }
 
-/// The tags of an object that the caller may see.
+/// An object that the caller may see.
+async fn seen<R: Rules>(access: &mut Access<'_>, ids: &Ids) -> Result<Row, Fault> {
+    let row = access.find(vec![("id", SqlValue::from(ids.id()))]).await?;
+    row.ok_or_else(|| not_found::<R>(ids))
+}
+
 async fn tags_of<R: Rules>(state: &ApiState, ids: &Ids, caller: &Caller) -> Result<Tags, Fault> {
-    let listing = Listing {
-        conditions: vec![("id", SqlValue::from(ids.id()))],
-        visible_to: listing::visible_to(caller),
-        ..Listing::default()
-    };
-    let row = state.store.list(R::declaration(), &listing).await?.pop();
-    let row = row.ok_or_else(|| not_found::<R>(ids))?;
+    let mut access = Access::to::<R>(state, caller);
+    let row = seen::<R>(&mut access, ids).await?;
+    if access.hold(&rule::<R>("get"), &[About::Object(&row)]).await? != [true] {
+        return Err(not_found::<R>(ids));
+    }
     Ok(Tags::from_sql(row.get("tags")).unwrap_or_default())
 }
 
-/// Decides on the object itself: who may not change it may not change its tags.
+/// What is asked of an object's tags, and by which verb's rule.
+struct Wanted<'a> {
+    verb: &'a str,
+    change: Change,
+    headers: &'a HeaderMap,
+}
+
 async fn change<R: Rules>(
     state: &ApiState,
     caller: &Caller,
     ids: &Ids,
-    headers: &HeaderMap,
-    change: &Change,
+    wanted: Wanted<'_>,
 ) -> Result<Tags, Fault> {
-    let target = Target {
-        visible: visible::<R>(state, ids, caller).await?,
-        ids,
-        caller,
-        parent: None,
-        revision: if_match::revision(headers)?,
-    };
-    if !target.visible {
-        return Err(not_found::<R>(ids));
-    }
+    let target = Target { ids, revision: if_match::revision(wanted.headers)? };
+    let mut access = Access::to::<R>(state, caller);
+    let row = seen::<R>(&mut access, ids).await?;
+    access.permit([rule::<R>(wanted.verb)], About::Object(&row)).await?;
     let now = now();
     let decided = state.store.decide(caller, &state.settings, &now, |facts, _| {
-        current::<R>(&target, facts, "update")?;
-        change.decide(R::declaration(), ids.id(), facts)
+        target.load::<R>(facts)?;
+        wanted.change.decide(R::declaration(), ids.id(), facts)
     });
     let (tags, moved) = decided.await?;
     state.wake(moved);
@@ -132,8 +142,9 @@ async fn replace<R: Rules>(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let wanted = Change::Replace(posted(&body)?);
-    let tags = change::<R>(&state, &caller, &ids, &headers, &wanted).await?;
+    let change_to = Change::Replace(posted(&body)?);
+    let wanted = Wanted { verb: "update", change: change_to, headers: &headers };
+    let tags = change::<R>(&state, &caller, &ids, wanted).await?;
     Ok(Json(json!({ "tags": tags.to_json() })))
 }
 
@@ -144,8 +155,9 @@ async fn add<R: Rules>(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let wanted = Change::Add(posted(&body)?);
-    let tags = change::<R>(&state, &caller, &ids, &headers, &wanted).await?;
+    let added = Change::Add(posted(&body)?);
+    let wanted = Wanted { verb: "create", change: added, headers: &headers };
+    let tags = change::<R>(&state, &caller, &ids, wanted).await?;
     Ok(Json(json!({ "tags": tags.to_json() })))
 }
 
@@ -156,8 +168,9 @@ async fn add_one<R: Rules>(
     headers: HeaderMap,
 ) -> Result<StatusCode, Fault> {
     named.checked()?;
-    let wanted = Change::Add(Tags([named.tag.clone()].into()));
-    change::<R>(&state, &caller, &named.object(), &headers, &wanted).await?;
+    let added = Change::Add(Tags([named.tag.clone()].into()));
+    let wanted = Wanted { verb: "update", change: added, headers: &headers };
+    change::<R>(&state, &caller, &named.object(), wanted).await?;
     Ok(StatusCode::CREATED)
 }
 
@@ -167,7 +180,9 @@ async fn remove_all<R: Rules>(
     Path(ids): Path<Ids>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Fault> {
-    change::<R>(&state, &caller, &ids, &headers, &Change::Replace(Tags::default())).await?;
+    let none = Change::Replace(Tags::default());
+    let wanted = Wanted { verb: "delete", change: none, headers: &headers };
+    change::<R>(&state, &caller, &ids, wanted).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -178,7 +193,8 @@ async fn remove_one<R: Rules>(
     headers: HeaderMap,
 ) -> Result<StatusCode, Fault> {
     named.checked()?;
-    let wanted = Change::Remove(named.tag.clone());
-    change::<R>(&state, &caller, &named.object(), &headers, &wanted).await?;
+    let removed = Change::Remove(named.tag.clone());
+    let wanted = Wanted { verb: "delete", change: removed, headers: &headers };
+    change::<R>(&state, &caller, &named.object(), wanted).await?;
     Ok(StatusCode::NO_CONTENT)
 }

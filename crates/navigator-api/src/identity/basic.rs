@@ -64,11 +64,13 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
 
 impl Basic {
     /// Reads `user:hash` lines. A user's project is the one in `projects`, or an id derived from the
-    /// user's name.
+    /// user's name. Their roles are those in `roles`, each with what it implies, and `admin` for those
+    /// in `admins`; of whom neither says anything is a member.
     pub(super) fn read(
         path: &Path,
         admins: &[String],
         projects: &HashMap<String, String>,
+        roles: &HashMap<String, Vec<String>>,
     ) -> Result<Self, HtpasswdError> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)
@@ -84,10 +86,13 @@ impl Basic {
                 .filter(|(user, hash)| !user.is_empty() && hash.starts_with("$2"))
                 .ok_or_else(|| HtpasswdError::Line { path: name.clone(), line: index + 1 })?;
             let project = projects.get(user).cloned().unwrap_or_else(|| project_of(user));
-            let is_admin = admins.iter().any(|admin| admin == user);
-            let role = if is_admin { "admin" } else { "member" };
-            let caller =
-                Caller { is_admin, ..Caller::new(ProjectId(project), user).with_roles([role]) };
+            let mut own = roles.get(user).cloned().unwrap_or_default();
+            if admins.iter().any(|admin| admin == user) {
+                own.push("admin".to_owned());
+            } else if !roles.contains_key(user) {
+                own.push("member".to_owned());
+            }
+            let caller = Caller::new(ProjectId(project), user).with_roles(own);
             users.insert(user.to_owned(), User { bcrypt_hash: hash.to_owned(), caller });
         }
         Ok(Self { users, verified: Mutex::default() })

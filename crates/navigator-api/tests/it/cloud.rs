@@ -8,7 +8,7 @@ use axum::{
     http::{Request, Response},
 };
 use base64::Engine as _;
-use navigator_api::{ApiState, Identity, LocalControlPlane, router};
+use navigator_api::{ApiState, Identity, LocalControlPlane, Policy, router};
 use navigator_bus::{ControlPlane as _, Hub};
 use navigator_model::{Heartbeat, report::AgentRole};
 use navigator_resources::Settings;
@@ -79,7 +79,17 @@ fn identity() -> Identity {
         writeln!(lines, "{user}:{}", bcrypt::hash(user, 4).unwrap()).unwrap();
     }
     std::fs::write(&file, lines).unwrap();
-    Identity::basic(&file, &["admin".to_owned()], &HashMap::new()).unwrap()
+    // Of those that rules tell apart, the ones who may do most: who may not is the matrix's subject.
+    let roles = [
+        ("admin", ["admin", "service"].as_slice()),
+        ("alice", &["manager"]),
+        ("bob", &["manager"]),
+    ];
+    let named = |(user, roles): (&str, &[&str])| {
+        (user.to_owned(), roles.iter().map(|role| (*role).to_owned()).collect())
+    };
+    let roles: HashMap<String, Vec<String>> = roles.into_iter().map(named).collect();
+    Identity::basic(&file, &[], &HashMap::new(), &roles).unwrap()
 }
 
 impl Cloud {
@@ -114,11 +124,12 @@ impl Cloud {
             hub: Hub::default(),
             settings: Arc::new(settings),
             identity: Arc::new(identity),
+            policy: Arc::new(Policy::new(None).unwrap()),
             agent_secret: Some("secret".into()),
             metrics: Arc::default(),
         };
         let plane = LocalControlPlane::from(&state);
-        Self { router: router(state), store, plane }
+        Self { router: router(state).unwrap(), store, plane }
     }
 
     /// A host with all three agents registers.

@@ -39,7 +39,7 @@ async fn limits_are_set_shown_and_reset(on: Backend) {
     let cloud = Cloud::on(on).await;
     let project = project(&cloud, "alice").await;
     let path = format!("/v2.0/quotas/{project}");
-    let shown = cloud.get("alice", &path).await.expect(200);
+    let shown = cloud.get("admin", &path).await.expect(200);
     assert_eq!(shown["quota"]["network"], 100);
     assert_eq!(shown["quota"]["port"], 500);
     assert_eq!(shown["quota"]["router_gateway_port_forwarding"], -1);
@@ -50,8 +50,8 @@ async fn limits_are_set_shown_and_reset(on: Backend) {
     let set = cloud.put("admin", &path, &body).await.expect(200);
     assert_eq!((&set["quota"]["network"], &set["quota"]["port"]), (&json!(3), &json!(-1)));
     assert_eq!(set["quota"]["subnet"], 100);
-    assert_eq!(cloud.get("alice", &path).await.expect(200), set);
-    let defaults = cloud.get("alice", &format!("{path}/default")).await.expect(200);
+    assert_eq!(cloud.get("admin", &path).await.expect(200), set);
+    let defaults = cloud.get("admin", &format!("{path}/default")).await.expect(200);
     assert_eq!(defaults, shown);
     let listed = cloud.get("admin", "/v2.0/quotas").await.expect(200);
     let [only] = listed["quotas"].as_array().unwrap().as_slice() else { panic!("{listed}") };
@@ -60,10 +60,10 @@ async fn limits_are_set_shown_and_reset(on: Backend) {
     for wrong in [json!({"network": -2}), json!({"networks": 1}), json!({"network": "many"})] {
         cloud.put("admin", &path, &json!({ "quota": wrong })).await.refused(400, "HTTPBadRequest");
     }
-    assert_eq!(cloud.get("alice", &path).await.expect(200), set);
+    assert_eq!(cloud.get("admin", &path).await.expect(200), set);
 
     assert_eq!(cloud.delete("admin", &path).await.status, 204);
-    assert_eq!(cloud.get("alice", &path).await.expect(200), shown);
+    assert_eq!(cloud.get("admin", &path).await.expect(200), shown);
     cloud.delete("admin", &path).await.refused(404, "TenantQuotaNotFound");
     cloud.post("admin", "/v2.0/quotas", &json!({})).await.refused(405, "HTTPMethodNotAllowed");
 }
@@ -73,7 +73,7 @@ async fn details_say_what_is_used(on: Backend) {
     cloud.site().await;
     let project = project(&cloud, "alice").await;
     let path = format!("/v2.0/quotas/{project}/details");
-    let details = cloud.get("alice", &path).await.expect(200);
+    let details = cloud.get("admin", &path).await.expect(200);
     let of = |name: &str| details["quota"][name].clone();
     assert_eq!(of("network"), json!({"limit": 100, "used": 1, "reserved": 0}));
     assert_eq!(of("router"), json!({"limit": 10, "used": 1, "reserved": 0}));
@@ -106,7 +106,7 @@ async fn a_limit_below_the_usage_is_refused_on_request(on: Backend) {
     }
     let put = async |limits: Value| cloud.put("admin", &path, &json!({ "quota": limits })).await;
     put(json!({"network": 2, "check_limit": true})).await.refused(400, "HTTPBadRequest");
-    assert_eq!(cloud.get("alice", &path).await.expect(200)["quota"]["network"], 100);
+    assert_eq!(cloud.get("admin", &path).await.expect(200)["quota"]["network"], 100);
     put(json!({"network": 3, "check_limit": true})).await.expect(200);
     put(json!({"network": -1, "check_limit": true})).await.expect(200);
     put(json!({"network": 2})).await.expect(200);

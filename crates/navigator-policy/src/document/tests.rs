@@ -1,3 +1,5 @@
+//! Files as operators write them, and as they must not.
+
 use proptest::prelude::*;
 use serde_json::json;
 

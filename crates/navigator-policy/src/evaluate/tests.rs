@@ -1,3 +1,5 @@
+//! Questions and their outcomes.
+
 use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Value as Json, json};
@@ -138,4 +140,23 @@ rule:asked: no
     assert_eq!(shown, expected);
     let missing = rules.explain("missing", &alice(), &object).to_string();
     assert_eq!(missing, "rule:missing: no (there is no such rule)");
+}
+
+#[test]
+fn what_is_left_of_a_rule_for_a_caller_are_the_checks_on_the_target() {
+    let mut rules = Rules::default();
+    rules.register("own", "project_id:%(project_id)s").unwrap();
+    rules
+        .register("a", "role:admin or role:member and rule:own or field:networks:shared=True")
+        .unwrap();
+    rules.register("b", "role:member and not rule:own").unwrap();
+    let left = |rule: &str, who: &Who| {
+        rules.open_leaves(rule, who).map(|leaves| leaves.into_iter().collect::<Vec<_>>())
+    };
+    let both = ["field:networks:shared=True", "project_id:%(project_id)s"].map(str::to_owned);
+    assert_eq!(left("a", &alice()), Some(both.to_vec()));
+    assert_eq!(left("a", &Who::default()), Some(both[..1].to_vec()));
+    assert_eq!(left("a", &Who(vec!["admin"], BTreeMap::new())), Some(vec![]));
+    assert_eq!(left("b", &alice()), None);
+    assert_eq!(left("b", &Who::default()), Some(vec![]));
 }

@@ -1,3 +1,5 @@
+//! Texts, what they mean, and that they come back.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! The defaults as a whole, and what a file does to them.
+
 use super::*;
 
 #[test]

@@ -25,7 +25,7 @@ pub struct AddressScope {
     pub name: Text<255>,
     #[field(create, required, filter, sort)]
     pub ip_version: IpVersion,
-    #[field(create, update, filter, sort, default = false, admin(create, update))]
+    #[field(create, update, filter, sort, default = false)]
     pub shared: bool,
     #[field(standard)]
     pub standard: Standard,

@@ -30,7 +30,6 @@ pub const L2_AGENT: &str = "Linux bridge agent";
     collection = "agents",
     class = "Agent",
     extension = "agent",
-    admin_only
 )]
 pub struct Agent {
     #[field(id, filter, sort)]

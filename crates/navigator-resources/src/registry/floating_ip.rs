@@ -36,7 +36,7 @@ use crate::{
 pub struct FloatingIp {
     #[field(id, filter, sort)]
     pub id: FloatingIpId,
-    #[field(create, filter, sort, default = None, input = Option<Ipv4Addr>, admin(create))]
+    #[field(create, filter, sort, default = None, input = Option<Ipv4Addr>)]
     pub floating_ip_address: Ipv4Addr,
     /// From which subnet the address shall be.
     #[field(create, hidden, default = None, computed = "NULL")]

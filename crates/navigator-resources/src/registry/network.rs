@@ -41,12 +41,12 @@ pub struct Network {
     pub status: String,
     /// Why an agent could not build it.
     pub status_reason: Option<String>,
-    #[field(create, update, filter, default = false, admin(create, update))]
+    #[field(create, update, filter, default = false)]
     pub shared: bool,
-    #[field(name = "router:external", create, update, filter, default = false, admin(create, update))]
+    #[field(name = "router:external", create, update, filter, default = false)]
     pub external: bool,
     /// Topologies that are made automatically lead out by it: at most one, and an external one.
-    #[field(create, update, filter, default = false, admin(create, update))]
+    #[field(create, update, filter, default = false)]
     pub is_default: bool,
     #[field(computed = "(SELECT MIN(p.address_scope_id) FROM subnets s JOIN subnetpools p ON p.id = s.subnetpool_id WHERE s.network_id = networks.id AND s.ip_version = 4)")]
     pub ipv4_address_scope: Option<AddressScopeId>,
@@ -61,11 +61,11 @@ pub struct Network {
     /// Zones of the agents that serve its DHCP.
     #[field(computed = "(SELECT string_agg(z.zone, ',') FROM (SELECT DISTINCT a.availability_zone AS zone FROM ports p JOIN agents a ON a.host = p.host_id AND a.agent_type = 'DHCP agent' WHERE p.network_id = networks.id AND p.device_owner = 'network:dhcp') z)")]
     pub availability_zones: Vec<String>,
-    #[field(name = "provider:network_type", create, filter, unset, input = Option<Text<32>>, admin(create, get))]
+    #[field(name = "provider:network_type", create, filter, unset, input = Option<Text<32>>)]
     pub network_type: NetworkType,
-    #[field(name = "provider:physical_network", create, filter, unset, admin(create, get))]
+    #[field(name = "provider:physical_network", create, filter, unset)]
     pub physical_network: Option<Text<64>>,
-    #[field(name = "provider:segmentation_id", create, filter, unset, admin(create, get))]
+    #[field(name = "provider:segmentation_id", create, filter, unset)]
     pub segmentation_id: Option<u32>,
     /// What rules its ports have that have no policy of their own.
     #[field(create, update, unset)]

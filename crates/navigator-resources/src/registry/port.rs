@@ -73,7 +73,7 @@ pub struct Port {
     #[field(create, update, filter, sort, default = true)]
     pub admin_state_up: bool,
     /// Null in a PUT makes a new one.
-    #[field(create, update, unset, filter, sort, input = Option<MacAddress>, admin(update))]
+    #[field(create, update, unset, filter, sort, input = Option<MacAddress>)]
     pub mac_address: MacAddress,
     /// In order; `ip_allocations` keeps them unique.
     #[field(create, update, unset, filter, input = Vec<FixedIpRequest>)]
@@ -101,20 +101,18 @@ pub struct Port {
     pub security_groups: Vec<SecurityGroupId>,
     /// Empty while the port is not bound.
     #[field(
-        name = "binding:host_id", create, update, unset, filter, input = Option<HostName>,
-        admin(create, update, get)
+        name = "binding:host_id", create, update, unset, filter, input = Option<HostName>
     )]
     pub host_id: HostName,
     #[field(
-        name = "binding:profile", create, update, default = Dict::default(),
-        admin(create, update, get)
+        name = "binding:profile", create, update, default = Dict::default()
     )]
     pub profile: Dict,
     #[field(name = "binding:vnic_type", create, update, default = VnicType::Normal)]
     pub vnic_type: VnicType,
-    #[field(name = "binding:vif_type", admin(get))]
+    #[field(name = "binding:vif_type")]
     pub vif_type: String,
-    #[field(name = "binding:vif_details", admin(get))]
+    #[field(name = "binding:vif_details")]
     pub vif_details: Dict,
     #[field(create, update, unset)]
     pub qos_policy_id: Option<QosPolicyId>,
@@ -122,7 +120,7 @@ pub struct Port {
         computed = "(SELECT n.qos_policy_id FROM networks n WHERE n.id = ports.network_id)"
     )]
     pub qos_network_policy_id: Option<QosPolicyId>,
-    #[field(computed = qos::GUARANTEES, admin(get))]
+    #[field(computed = qos::GUARANTEES)]
     pub resource_request: ResourceRequest,
     #[field(standard)]
     pub standard: Standard,

@@ -30,7 +30,7 @@ pub const INACTIVE: &str = "INACTIVE";
     parent = Port,
     parent_column = "port_id",
     key = "host",
-    admin_only
+    quota = ""
 )]
 pub struct PortBinding {
     /// `<port>/<host>`.

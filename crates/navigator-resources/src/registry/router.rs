@@ -63,9 +63,9 @@ pub struct Router {
     pub gateway_fixed_ips: Vec<FixedIp>,
     #[field(update)]
     pub routes: Vec<StaticRoute>,
-    #[field(create, update, unset, input = Option<bool>, admin(create, update, get))]
+    #[field(create, update, unset, input = Option<bool>)]
     pub distributed: bool,
-    #[field(create, update, unset, input = Option<bool>, admin(create, update, get))]
+    #[field(create, update, unset, input = Option<bool>)]
     pub ha: bool,
     #[field(create, default = Vec::new())]
     pub availability_zone_hints: Vec<String>,
@@ -73,7 +73,7 @@ pub struct Router {
         computed = "(SELECT a.availability_zone FROM agents a WHERE a.host = routers.l3_host AND a.agent_type = 'L3 agent')"
     )]
     pub availability_zones: Vec<String>,
-    #[field(create, update, unset, input = ConfigurationsChange, admin(create, update, get))]
+    #[field(create, update, unset, input = ConfigurationsChange)]
     pub configurations: Configurations,
     /// Host of the agent that serves it; `None` while there is none.
     #[field(internal)]

@@ -75,7 +75,7 @@ pub struct Subnet {
     #[field(create, unset, filter, sort)]
     pub ipv6_address_mode: Option<AddressMode>,
     /// `device_owner`s whose ports get addresses here; everybody's if empty.
-    #[field(create, update, default = Vec::new(), admin(create, update))]
+    #[field(create, update, default = Vec::new())]
     pub service_types: Vec<String>,
     #[field(create, update, default = false)]
     pub dns_publish_fixed_ip: bool,

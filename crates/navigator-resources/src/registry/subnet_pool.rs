@@ -57,9 +57,9 @@ pub struct SubnetPool {
     #[field(create, update, unset, filter, sort)]
     pub max_prefixlen: PrefixLength,
     /// Subnets that want a default pool are cut from it: at most one for each family.
-    #[field(create, update, filter, sort, default = false, admin(create, update))]
+    #[field(create, update, filter, sort, default = false)]
     pub is_default: bool,
-    #[field(create, filter, sort, default = false, admin(create))]
+    #[field(create, filter, sort, default = false)]
     pub shared: bool,
     #[field(create, update, unset, filter, sort)]
     pub address_scope_id: Option<AddressScopeId>,

@@ -30,7 +30,7 @@ pub(super) fn add(
     match only(asked(body)?)? {
         Some(_) if router.external_gateway_info.is_some() => Err(at_most_one().into()),
         Some(request) => change(router, request, facts, context),
-        None => Ok(unchanged(router, context)),
+        None => Ok(unchanged(router)),
     }
 }
 
@@ -47,7 +47,7 @@ pub(super) fn remove(
             Err(no_such(network_id).into())
         }
         Some(GatewayRequest::Set { .. }) => change(router, GatewayRequest::Clear, facts, context),
-        Some(GatewayRequest::Clear) | None => Ok(unchanged(router, context)),
+        Some(GatewayRequest::Clear) | None => Ok(unchanged(router)),
     }
 }
 
@@ -86,8 +86,8 @@ fn no_such(network_id: NetworkId) -> Refusal {
     }
 }
 
-fn unchanged(router: &Router, context: &Context<'_>) -> (Value, Writes) {
-    (json!({ "router": shown(router, context) }), Writes::new())
+fn unchanged(router: &Router) -> (Value, Writes) {
+    (json!({ "router": shown(router) }), Writes::new())
 }
 
 fn change(
@@ -98,5 +98,5 @@ fn change(
 ) -> Result<(Value, Writes), Stop> {
     let update = RouterUpdate { external_gateway_info: Some(request), ..RouterUpdate::default() };
     let (router, writes) = lifecycle::update(router, &update, facts, context)?;
-    Ok((json!({ "router": shown(&router, context) }), writes))
+    Ok((json!({ "router": shown(&router) }), writes))
 }
