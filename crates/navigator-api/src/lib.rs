@@ -14,6 +14,7 @@ mod control_plane;
 mod controller;
 mod extensions;
 mod fault;
+mod flavors;
 mod health;
 mod hosting;
 mod housekeeping;
@@ -34,6 +35,7 @@ mod reference;
 mod request_id;
 mod serve;
 mod state;
+mod trunks;
 mod versions;
 
 pub use control_plane::LocalControlPlane;

@@ -16,12 +16,12 @@ use crate::{
     body::BODY_LIMIT,
     controller, extensions,
     fault::Fault,
-    health, hosting, loggable, metrics,
+    flavors, health, hosting, loggable, metrics,
     normalize::normalize,
     policy::{Guarded, UnregisteredRules},
     qos, quotas, reference, request_id,
     state::ApiState,
-    versions,
+    trunks, versions,
 };
 
 /// Longer request targets are refused, in bytes.
@@ -115,6 +115,8 @@ pub fn router(state: ApiState) -> Result<Router, UnregisteredRules> {
         .merge(quotas::routes())
         .merge(qos::routes())
         .merge(loggable::routes())
+        .merge(trunks::routes())
+        .merge(flavors::routes())
         .under(&state.policy)?
         .layer(middleware::from_fn_with_state(state.clone(), identify));
     let routes = Router::new()

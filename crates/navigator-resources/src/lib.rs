@@ -30,6 +30,7 @@ pub mod route_attribute;
 pub mod row;
 pub mod rules;
 pub mod server_event;
+pub mod service_provider;
 pub mod standard;
 pub mod tagging;
 pub mod writes;

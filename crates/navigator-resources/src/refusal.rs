@@ -272,6 +272,35 @@ refusals! {
         "Cannot change the gateway of router {router_id}: it has gateway port forwardings, remove them first.";
     ExternalPortInUse { reason } => 409, "{reason}";
 
+    ParentPortInUse { port_id } => 409,
+        "Port {port_id} is currently in use and is not eligible for use as a parent port.";
+    PortInUseAsTrunkParent { port_id, trunk_id } => 409,
+        "Port {port_id} is currently a parent port for trunk {trunk_id}.";
+    PortInUseAsSubPort { port_id, trunk_id } => 409,
+        "Port {port_id} is currently a subport for trunk {trunk_id}.";
+    DuplicateSubPort { segmentation_type, segmentation_id, trunk_id } => 409,
+        "segmentation_type {segmentation_type} and segmentation_id {segmentation_id} already in use on trunk {trunk_id}.";
+    SubPortNotFound { trunk_id, port_id } => 404,
+        "SubPort {port_id} of trunk {trunk_id} could not be found.";
+    SubPortMtuGreaterThanTrunkPortMtu { port_mtu, port_id, trunk_mtu, trunk_id } => 409,
+        "MTU {port_mtu} of subport {port_id} cannot be greater than MTU {trunk_mtu} of trunk {trunk_id}.";
+    TrunkInUse { trunk_id } => 409, "Trunk {trunk_id} is currently in use.";
+    TrunkDisabled { trunk_id } => 409, "Trunk {trunk_id} is currently disabled.";
+
+    FlavorInUse { flavor_id } => 409, "Flavor {flavor_id} is used by some service instance.";
+    FlavorDisabled {} => 503, "Flavor is not enabled.";
+    ServiceProfileInUse { sp_id } => 409, "Service Profile {sp_id} is used by some flavor.";
+    ServiceProfileDisabled {} => 503, "No service profile of the flavor is enabled.";
+    ServiceProfileDriverNotFound { driver } => 404,
+        "Service Profile driver {driver} could not be found.";
+    ServiceProfileEmpty {} => 400, "A service profile needs a driver or metainfo.";
+    FlavorServiceProfileBindingExists { sp_id, fl_id } => 409,
+        "Service Profile {sp_id} is already associated with flavor {fl_id}.";
+    FlavorServiceProfileBindingNotFound { sp_id, fl_id } => 404,
+        "Service Profile {sp_id} is not associated with flavor {fl_id}.";
+    InvalidFlavorServiceType { service_type, router_id } => 400,
+        "Flavor of service type {service_type} cannot be that of router {router_id}.";
+
     QosPolicyInUse { policy_id, object_type, object_id } => 409,
         "QoS Policy {policy_id} is used by {object_type} {object_id}.";
     QoSPolicyDefaultAlreadyExists { project_id } => 409,
@@ -302,6 +331,7 @@ fn spaced(class: &str) -> &str {
     match class {
         "AddressScope" => "Address scope",
         "FloatingIP" => "Floating IP",
+        "ServiceProfile" => "Service Profile",
         "QosPolicy" => "QoS policy",
         "QosRuleType" => "QoS rule type",
         "QosRule" => "QoS rule",

@@ -46,4 +46,7 @@ registry! {
     metering_label::MeteringLabel,
     metering_label_rule::MeteringLabelRule,
     forward::Forward,
+    trunk::Trunk,
+    service_profile::ServiceProfile,
+    flavor::Flavor,
 }

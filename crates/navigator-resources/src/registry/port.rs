@@ -8,7 +8,7 @@ use crate::{
     Context, Facts, Network, Resource, Rules, Select, SqlValue, Standard, Stop, Subnet, Writes,
     attribute::{Dict, Text},
     qos::{self, ResourceRequest},
-    registry::qos_policy::QosPolicyId,
+    registry::{qos_policy::QosPolicyId, trunk::{self, TrunkDetails}},
 };
 
 mod access;
@@ -122,6 +122,8 @@ pub struct Port {
     pub qos_network_policy_id: Option<QosPolicyId>,
     #[field(computed = qos::GUARANTEES)]
     pub resource_request: ResourceRequest,
+    #[field(computed = trunk::DETAILS)]
+    pub trunk_details: TrunkDetails,
     #[field(standard)]
     pub standard: Standard,
 }
@@ -208,6 +210,7 @@ impl Rules for Port {
 
     fn delete(current: &Self, facts: &Facts, _context: &Context<'_>) -> Result<Writes, Stop> {
         access::check_delete(current)?;
+        trunk::check_unused(current.id, facts)?;
         removal::remove(current, facts)
     }
 }

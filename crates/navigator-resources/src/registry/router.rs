@@ -26,7 +26,7 @@ pub use gateway_info::{GatewayInfo, GatewayRequest};
 
 use crate::{
     AttributeValue, ConntrackHelper, Context, Embedded, Facts, MemberAction, Resource, Rules,
-    Standard, Stop, Writes, attribute::Text, registry::qos_policy::QosPolicyId,
+    Standard, Stop, Writes, attribute::Text, registry::{flavor::FlavorId, qos_policy::QosPolicyId},
 };
 
 #[derive(Clone, Debug, PartialEq, Resource)]
@@ -87,6 +87,8 @@ pub struct Router {
     /// Made with its project's topology.
     #[field(internal)]
     pub auto_allocated: bool,
+    #[field(create, unset, sort)]
+    pub flavor_id: Option<FlavorId>,
     #[field(standard)]
     pub standard: Standard,
 }

@@ -9,6 +9,7 @@ use crate::{
     Context, Facts, Network, PortBinding, Refusal, Standard, Stop, Subnet, Writes,
     attribute::{Dict, Text},
     qos::ResourceRequest,
+    registry::trunk::TrunkDetails,
 };
 
 /// A port to be made. What is not said here has its default.
@@ -80,6 +81,7 @@ impl NewPort<'_> {
             qos_policy_id: None,
             qos_network_policy_id: self.network.qos_policy_id,
             resource_request: ResourceRequest::default(),
+            trunk_details: TrunkDetails::default(),
             standard: Standard::new(self.project_id.clone(), Text::default(), context.now),
         }
     }

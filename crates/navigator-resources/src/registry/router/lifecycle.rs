@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Context, Facts, Refusal, Standard, Stop, Write, Writes, forwarding::router_interfaces,
     l3_scheduling,
-    registry::agent::{self, L3_AGENT},
+    registry::{agent::{self, L3_AGENT}, flavor},
 };
 
 pub(super) fn create(
@@ -30,6 +30,7 @@ pub(super) fn create(
         external_gateway_info: None,
         gw_port_id: None,
         gateway_qos_policy_id: None,
+        flavor_id: input.flavor_id.flatten(),
         gateway_fixed_ips: Vec::new(),
         routes: Vec::new(),
         distributed: false,
@@ -46,6 +47,7 @@ pub(super) fn create(
             context.now,
         ),
     };
+    flavor::of_router(router.flavor_id, router.id, facts)?;
     if let Some(change) = &input.configurations {
         router.configurations = change.merged(&Configurations::default());
         router.configurations.check(facts)?;
