@@ -102,7 +102,8 @@ pub enum AddressChoice {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SegmentChoice {
     Exact(u32),
-    Any { first: u32, last: u32 },
+    /// First and last id of each range; tried at random first, then exhaustively.
+    Any(Vec<(u32, u32)>),
 }
 
 /// A loaded fact.

@@ -272,6 +272,24 @@ refusals! {
         "Cannot change the gateway of router {router_id}: it has gateway port forwardings, remove them first.";
     ExternalPortInUse { reason } => 409, "{reason}";
 
+    SegmentsSetInConjunctionWithProviders {} => 400,
+        "Segments and provider values cannot both be set.";
+    SegmentsContainDuplicateEntry {} => 400, "Duplicate segment entry in request.";
+    SegmentInUse { segment_id, reason } => 409, "Segment '{segment_id}' cannot be deleted: {reason}.";
+    NetworkIdsDontMatch { subnet_network, segment_id, segment_network } => 400,
+        "The subnet's network id, '{subnet_network}', doesn't match the network_id of segment '{segment_id}', '{segment_network}'.";
+    SubnetsNotAllAssociatedWithSegments { network_id } => 400,
+        "All of the subnets on network '{network_id}' must either all be associated with segments or all not associated with any segments.";
+    SubnetSegmentAssociationChangeNotAllowed {} => 400,
+        "A subnet that is already associated with a segment cannot have its segment association changed.";
+    NoUpdateSubnetWhenMultipleSegmentsOnNetwork { network_id } => 400,
+        "The network '{network_id}' has multiple segments, it is only possible to associate an existing subnet with a segment on networks with a single segment.";
+
+    NetworkSegmentRangeOverlaps { range_id } => 409,
+        "The network segment range overlaps with range {range_id}.";
+    NetworkSegmentRangeReferencedByProject { range_id } => 409,
+        "Networks have ids of network segment range {range_id}.";
+
     ParentPortInUse { port_id } => 409,
         "Port {port_id} is currently in use and is not eligible for use as a parent port.";
     PortInUseAsTrunkParent { port_id, trunk_id } => 409,

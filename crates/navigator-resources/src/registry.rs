@@ -46,6 +46,8 @@ registry! {
     metering_label::MeteringLabel,
     metering_label_rule::MeteringLabelRule,
     forward::Forward,
+    segment::Segment,
+    network_segment_range::NetworkSegmentRange,
     trunk::Trunk,
     service_profile::ServiceProfile,
     flavor::Flavor,

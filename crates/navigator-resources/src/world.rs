@@ -188,11 +188,12 @@ impl World {
             }
             Query::AllocateSegment { network_type, physical_network, choice, .. } => {
                 let key = |id| (network_type.clone(), physical_network.clone(), id);
-                let (first, last) = match choice {
-                    SegmentChoice::Exact(id) => (*id, *id),
-                    SegmentChoice::Any { first, last } => (*first, *last),
+                let ranges = match choice {
+                    SegmentChoice::Exact(id) => vec![(*id, *id)],
+                    SegmentChoice::Any(ranges) => ranges.clone(),
                 };
-                let found = (first..=last).find(|id| !self.segments.contains(&key(*id)));
+                let mut ids = ranges.into_iter().flat_map(|(first, last)| first..=last);
+                let found = ids.find(|id| !self.segments.contains(&key(*id)));
                 self.segments.extend(found.map(key));
                 Fact::Segment(found)
             }
@@ -270,6 +271,9 @@ impl World {
                 tags.0.retain(|tag| !remove.contains(tag));
             }
             Write::ReleaseSegments { .. } => {}
+            Write::ReleaseSegment { network_type, physical_network, segmentation_id } => {
+                self.segments.remove(&(network_type, physical_network, segmentation_id));
+            }
         }
         Ok(())
     }

@@ -45,6 +45,12 @@ pub enum Write {
     ReleaseSegments {
         network_id: NetworkId,
     },
+    /// One of a network's segments.
+    ReleaseSegment {
+        network_type: String,
+        physical_network: Option<String>,
+        segmentation_id: u32,
+    },
     /// Takes external or internal ports so that the database refuses any overlap: one row per port
     /// in `port_claims`, unique by (holder, protocol, port). `holder` is a text such as
     /// `router/<id>` (external side) or `router/<id>/<port id>/<ip>` (internal side).

@@ -126,8 +126,8 @@ pub(crate) async fn segment(
         SegmentChoice::Exact(id) => {
             return Ok(take_segment(tx, place, *id).await?.then_some(*id));
         }
-        SegmentChoice::Any { first, last } => {
-            Pools::new([(u128::from(*first), u128::from(*last))].into_iter())
+        SegmentChoice::Any(ranges) => {
+            Pools::new(ranges.iter().map(|(first, last)| (u128::from(*first), u128::from(*last))))
         }
     };
     for _ in 0..TRIES {

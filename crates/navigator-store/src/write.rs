@@ -64,6 +64,16 @@ pub(crate) async fn execute(
                 let text = "DELETE FROM segment_allocations WHERE network_id = $1";
                 tx.execute(Sql::with(text, [network_id.to_string().into()])).await?;
             }
+            Write::ReleaseSegment { network_type, physical_network, segmentation_id } => {
+                let text = "DELETE FROM segment_allocations WHERE network_type = $1 \
+                     AND physical_network = $2 AND segmentation_id = $3";
+                let params: [Param; 3] = [
+                    network_type.into(),
+                    physical_network.unwrap_or_default().into(),
+                    i64::from(segmentation_id).into(),
+                ];
+                tx.execute(Sql::with(text, params)).await?;
+            }
             Write::ClaimPorts { holder, protocol, ports, owner, conflict } => {
                 let claimed = claim(tx, holder, protocol, ports, owner).await;
                 refused_if_taken(claimed, Some(conflict))?;

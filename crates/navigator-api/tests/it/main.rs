@@ -45,6 +45,7 @@ mod qos;
 mod quotas;
 mod requests;
 mod security_groups;
+mod segments;
 mod server;
 mod subnet_pools;
 mod tags;

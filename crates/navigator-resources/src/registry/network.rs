@@ -10,6 +10,7 @@ use crate::{
         agent::{self, DHCP_AGENT},
         port,
         qos_policy::QosPolicyId,
+        segment::{self as segments, Segment, SegmentId, SegmentRequest, ShownSegments},
     },
 };
 
@@ -17,6 +18,7 @@ mod mtu;
 mod segment;
 
 pub use segment::NetworkType;
+pub(crate) use segment::{ChosenSegment, Taker, Wanted};
 
 /// A layer-2 segment.
 #[derive(Clone, Debug, PartialEq, Resource)]
@@ -26,7 +28,8 @@ pub use segment::NetworkType;
     class = "Network",
     extension = "network",
     tags,
-    visible_to_all = "shared OR external"
+    visible_to_all = "shared OR external",
+    present = segments::present
 )]
 pub struct Network {
     #[field(id, filter, sort)]
@@ -67,6 +70,15 @@ pub struct Network {
     pub physical_network: Option<Text<64>>,
     #[field(name = "provider:segmentation_id", create, filter, unset)]
     pub segmentation_id: Option<u32>,
+    /// All of them, where there are several; the first one is the provider's.
+    #[field(
+        create, unset, computed = segments::SEGMENTS, input = Vec<SegmentRequest>,
+        admin(create, get)
+    )]
+    pub segments: ShownSegments,
+    /// Whether all its ports are on one wire.
+    #[field(computed = segments::L2_ADJACENCY)]
+    pub l2_adjacency: bool,
     /// What rules its ports have that have no policy of their own.
     #[field(create, update, unset)]
     pub qos_policy_id: Option<QosPolicyId>,
@@ -78,6 +90,11 @@ pub struct Network {
 }
 
 impl Network {
+    /// Tells the agents that it changed.
+    pub(crate) fn touch(&self, writes: &mut Writes) {
+        writes.touch(Scope::Network(self.id), ObjectKey::Network(self.id));
+    }
+
     pub fn is_visible_to(&self, caller: &Caller) -> bool {
         self.shared || self.external || caller.owns(&self.standard.project_id)
     }
@@ -100,7 +117,8 @@ impl Rules for Network {
     ) -> Result<(Self, Writes), Stop> {
         agent::check_zones(DHCP_AGENT, &input.availability_zone_hints, facts)?;
         let id = NetworkId(context.uuid("network"));
-        let segment = segment::choose(id, input, facts, context)?;
+        let chosen = segment::choose(id, input, facts, context)?;
+        let segment = chosen.first().cloned().ok_or(Refusal::NoNetworkAvailable {})?;
         let network = Self {
             id,
             name: input.name.clone(),
@@ -120,6 +138,8 @@ impl Rules for Network {
             network_type: segment.network_type,
             physical_network: segment.physical_network.map(Text),
             segmentation_id: segment.segmentation_id,
+            segments: ShownSegments::default(),
+            l2_adjacency: true,
             qos_policy_id: qos_policy(input, facts, context)?,
             auto_allocated: false,
             standard: Standard::new(
@@ -133,6 +153,12 @@ impl Rules for Network {
         }
         let mut writes = Writes::new();
         writes.insert(&network).touch(Scope::Network(id), ObjectKey::Network(id));
+        for (index, chosen) in chosen.iter().enumerate() {
+            let id = SegmentId(context.uuid(&format!("network segment {index}")));
+            let mut standard = network.standard.clone();
+            standard.description = Text::default();
+            writes.insert(&Segment::new(id, network.id, chosen, standard));
+        }
         Ok((network, writes))
     }
 
@@ -194,6 +220,9 @@ impl Rules for Network {
         }
         for subnet in Subnet::of(current.id, facts)? {
             writes.delete::<Subnet>(subnet.id);
+        }
+        for segment in Segment::of(current.id, facts)? {
+            writes.delete::<Segment>(segment.id);
         }
         writes.push(Write::ReleaseSegments { network_id: current.id });
         writes.delete::<Self>(current.id);

@@ -16,7 +16,7 @@ use crate::{
     Context, Facts, Network, Refusal, Resource, Rules, Select, Standard, Stop, Subnet, Write,
     Writes,
     attribute::Text,
-    registry::network::{ChosenSegment, NetworkType, named_segment},
+    registry::network::{ChosenSegment, NetworkType, Taker, Wanted},
 };
 
 crate::attribute::ids! { SegmentId }
@@ -48,15 +48,18 @@ pub struct Segment {
 }
 
 impl Segment {
-    pub(crate) fn new(id: SegmentId, network_id: NetworkId, chosen: &ChosenSegment) -> impl Fn(Standard) -> Self {
-        let (network_type, segmentation_id) = (chosen.network_type, chosen.segmentation_id);
-        let physical_network = chosen.physical_network.clone().map(Text);
-        move |standard| Self {
+    pub(crate) fn new(
+        id: SegmentId,
+        network_id: NetworkId,
+        chosen: &ChosenSegment,
+        standard: Standard,
+    ) -> Self {
+        Self {
             id,
             network_id,
-            physical_network: physical_network.clone(),
-            network_type,
-            segmentation_id,
+            physical_network: chosen.physical_network.clone().map(Text),
+            network_type: chosen.network_type,
+            segmentation_id: chosen.segmentation_id,
             name: None,
             standard,
         }
@@ -88,16 +91,16 @@ impl Rules for Segment {
         let network_id = input.network_id;
         let missing = || Refusal::not_found::<Network>(network_id);
         let network = facts.lock::<Network>(network_id)?.ok_or_else(missing)?;
-        let chosen = named_segment(
-            network.id,
-            &input.network_type.0,
-            input.physical_network.clone().flatten().map(|name| name.0),
-            input.segmentation_id.flatten(),
-            (facts, context),
-        )?;
+        let project_id = &network.standard.project_id;
+        let taker = Taker { network_id: network.id, project_id, facts, context };
+        let wanted = Wanted {
+            physical_network: input.physical_network.clone().flatten().map(|name| name.0),
+            segmentation_id: input.segmentation_id.flatten(),
+        };
+        let chosen = taker.named(&input.network_type.0, &wanted)?;
         let id = SegmentId(context.uuid("segment"));
-        let mut segment =
-            Self::new(id, network.id, &chosen)(Standard::of(&input.standard, context));
+        let standard = Standard::of(&input.standard, context);
+        let mut segment = Self::new(id, network.id, &chosen, standard);
         segment.name = input.name.clone();
         let mut writes = Writes::new();
         writes.insert(&segment).bump::<Network>(network.id);

@@ -13,6 +13,7 @@ use crate::{
     attribute::Text,
     dhcp_scheduling,
     registry::{
+        segment::{self, SegmentId},
         port,
         subnet_pool::{SubnetPoolId, check_affinity},
     },
@@ -93,6 +94,9 @@ pub struct Subnet {
         computed = "(SELECT n.shared FROM networks n WHERE n.id = subnets.network_id)"
     )]
     pub shared: bool,
+    /// Of a network whose subnets are each on one wire.
+    #[field(create, update, unset, filter, sort, admin(create, update, get))]
+    pub segment_id: Option<SegmentId>,
     #[field(standard)]
     pub standard: Standard,
 }
@@ -136,6 +140,7 @@ impl Rules for Subnet {
         let mut subnets = Self::of(network.id, facts)?;
         addressing::check_network(&network, &subnet, &subnets)?;
         check_affinity(&subnet, &subnets, facts)?;
+        segment::check_new_subnet(&subnet, &subnets, facts)?;
         subnets.push(subnet.clone());
 
         let mut writes = Writes::new();
@@ -159,6 +164,7 @@ impl Rules for Subnet {
         }
         let network = facts.lock::<Network>(subnet.network_id)?;
         subnet.check()?;
+        segment::check_changed_subnet(current, &subnet, facts)?;
         let mut writes = Writes::new();
         writes.update(&subnet);
         if subnet.rendered() != current.rendered() {

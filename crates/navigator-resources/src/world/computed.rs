@@ -71,6 +71,12 @@ impl World {
                 let items: Vec<String> = items.iter().map(words).collect();
                 row.0.insert("port_forwardings", items.join(",").into());
             }
+            "networks" => {
+                let subnets = self.load_raw("subnets", "network_id", &id);
+                let on_segments =
+                    subnets.iter().any(|subnet| !subnet.text("segment_id").is_empty());
+                row.0.insert("l2_adjacency", (!on_segments).into());
+            }
             "subnets" => {
                 for column in ["external", "shared"] {
                     row.0.insert(column, cell("networks", row.get("network_id"), column));

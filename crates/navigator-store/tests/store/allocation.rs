@@ -126,7 +126,7 @@ async fn segmentation_ids_are_given_once_and_then_none(database: &Database) {
                 let choice = if n == 0 {
                     SegmentChoice::Exact(105)
                 } else {
-                    SegmentChoice::Any { first: 101, last: 120 }
+                    SegmentChoice::Any(vec![(101, 110), (111, 120)])
                 };
                 Ok((facts.allocate_segment(network, "vxlan", None, choice)?, Writes::new()))
             };

@@ -25,7 +25,10 @@ pub(crate) fn rows() -> Vec<Row> {
         .keep("usual", "/id"),
         quiet("network flavor add profile usual {profile}"),
         shows("network flavor show usual", json!({"service_profile_ids": ["{profile}"]})),
-        refused("network flavor profile delete {profile}", "1 of 1 flavor_profiles failed to delete."),
+        refused(
+            "network flavor profile delete {profile}",
+            "1 of 1 flavor_profiles failed to delete.",
+        ),
         lists("network flavor list", "Name", json!(["usual"])),
         quiet("network flavor set usual --name common --description ''"),
         shows("router create edge --flavor-id {usual}", json!({"flavor_id": "{usual}"})),

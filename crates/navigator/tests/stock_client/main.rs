@@ -8,6 +8,7 @@ mod agents;
 mod client;
 mod conntrack_helpers;
 mod demo;
+mod flavors;
 mod floating_ips;
 mod ip_availability;
 mod metering;
@@ -20,8 +21,10 @@ mod routers;
 mod row;
 mod sdk;
 mod security_groups;
+mod segments;
 mod subnet_pools;
 mod subnets;
+mod trunks;
 mod world;
 
 use world::{Door, play, two_networks};
@@ -62,6 +65,9 @@ through_both_doors! {
     routers_have_conntrack_helpers: [conntrack_helpers::rows()],
     metering_labels_name_traffic: [metering::rows()],
     templates_say_what_new_groups_start_with: [security_groups::templates()],
+    trunks_carry_sub_ports: [two_networks(), trunks::rows()],
+    flavors_have_profiles: [flavors::rows()],
+    networks_have_segments: [two_networks(), segments::rows()],
     qos_policies_have_rules_and_users: [two_networks(), qos::rows()],
     agents_and_extensions_are_listed: [agents::rows()],
     agents_say_what_they_serve: [two_networks(), agents::hosting()],

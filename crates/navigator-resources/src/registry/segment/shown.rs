@@ -15,8 +15,8 @@ pub(crate) const SEGMENTS: &str = "(SELECT CASE WHEN COUNT(*) > 1 THEN string_ag
     END FROM segments g WHERE g.network_id = networks.id)";
 
 /// False of a network whose subnets are each on one segment: two hosts need not share a wire.
-pub(crate) const L2_ADJACENCY: &str = "CAST(CASE WHEN EXISTS (SELECT 1 FROM subnets s \
-    WHERE s.network_id = networks.id AND s.segment_id IS NOT NULL) THEN 0 ELSE 1 END AS BIGINT)";
+pub(crate) const L2_ADJACENCY: &str = "NOT EXISTS (SELECT 1 FROM subnets s \
+    WHERE s.network_id = networks.id AND s.segment_id IS NOT NULL)";
 
 const TYPE: &str = "provider:network_type";
 const PHYSICAL_NETWORK: &str = "provider:physical_network";
@@ -91,7 +91,6 @@ impl AttributeValue for ShownSegments {
 
 /// Either the list or the attributes of the only one.
 pub(crate) fn present(network: &Network, map: &mut Map<String, Value>) {
-    map.insert("l2_adjacency".to_owned(), (network.l2_adjacency != 0).into());
     if network.segments == ShownSegments::default() {
         map.remove("segments");
     } else {

@@ -103,6 +103,7 @@ impl Subnet {
             ipv6_address_mode: input.ipv6_address_mode.flatten(),
             service_types: input.service_types.clone(),
             dns_publish_fixed_ip: input.dns_publish_fixed_ip,
+            segment_id: input.segment_id.flatten(),
             external: network.external,
             shared: network.shared,
             standard: Standard::new(
