@@ -3,6 +3,8 @@
 
 mod candidates;
 mod shown;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use candidates::candidates;
 pub use shown::Used;

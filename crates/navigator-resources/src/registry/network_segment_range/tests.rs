@@ -1,0 +1,56 @@
+//! Who gets which ids, as requests and answers.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    Network,
+    world::{World, admin, member, refusal, refused},
+};
+
+fn range(world: &mut World, first: u32, last: u32, owner: Option<&str>) {
+    let mut body = json!({"network_type": "vxlan", "minimum": first, "maximum": last,
+        "shared": owner.is_none()});
+    if let Some(owner) = owner {
+        body["project_id"] = owner.into();
+    }
+    world.create::<NetworkSegmentRange>(&admin(), None, body).unwrap();
+}
+
+fn id(world: &mut World, project: &str) -> Result<u32, Refusal> {
+    let made = world.create::<Network>(&member(project), None, json!({}))?;
+    Ok(made.segmentation_id.unwrap_or_default())
+}
+
+#[test]
+fn a_project_gets_its_own_ids_first_and_nobody_else_gets_them() {
+    let mut world = World::default();
+    world.settings.tunnel_id_range = 1..=3;
+    range(&mut world, 2, 2, Some("p"));
+    range(&mut world, 9, 9, Some("p"));
+    assert_eq!([(); 2].map(|()| id(&mut world, "q")), [Ok(1), Ok(3)]);
+    let none = refused(503, "NoNetworkAvailable");
+    assert_eq!(refusal(id(&mut world, "q")), none);
+    assert_eq!([(); 2].map(|()| id(&mut world, "p")), [Ok(2), Ok(9)]);
+    assert_eq!(refusal(id(&mut world, "p")), none);
+    // An administrator who names an id may have any.
+    let body = json!({"provider:network_type": "vxlan", "provider:segmentation_id": 77});
+    world.create::<Network>(&admin(), None, body).unwrap();
+}
+
+#[test]
+fn shared_ranges_take_the_place_of_the_configured_one() {
+    let mut world = World::default();
+    range(&mut world, 50, 51, None);
+    assert_eq!([(); 2].map(|()| id(&mut world, "p")), [Ok(50), Ok(51)]);
+    assert_eq!(refusal(id(&mut world, "p")), refused(503, "NoNetworkAvailable"));
+}
+
+#[test]
+fn a_range_of_everybodys_has_no_owner() {
+    let mut world = World::default();
+    range(&mut world, 50, 51, None);
+    let shown = world.all::<NetworkSegmentRange>(Select::all())[0].to_json();
+    assert_eq!((&shown["project_id"], &shown["default"]), (&Value::Null, &json!(false)));
+    assert_eq!(shown["available"], json!([50, 51]));
+}
