@@ -184,6 +184,10 @@ impl AttributeValue for Name {
         String::from_sql(value).map(Self)
     }
 
+    fn schema() -> Value {
+        json!({"type": "string", "minLength": 1, "maxLength": 255})
+    }
+
     fn from_filter(text: &str) -> Option<SqlValue> {
         Some(SqlValue::from(text))
     }

@@ -151,8 +151,38 @@ def forwardings_of_a_routers_address():
     assert len(api.get(path).json()["gateway_port_forwardings"]) == 10
 
 
+def a_topology_that_is_only_asked_for():
+    outside = api.find_network("outside")
+    project = outside.project_id
+    refused(
+        exceptions.ConflictException,
+        lambda: api.get_auto_allocated_topology(project),
+        "Deployment error: No default router:external network.",
+    )
+    api.update_network(outside, is_default=True)
+    pool = api.create_subnet_pool(
+        name="default", prefixes=["10.9.0.0/16"], default_prefix_length=26, is_default=True,
+        is_shared=True)
+    assert (pool.default_prefix_length, pool.minimum_prefix_length) == (26, 8), pool
+    grown = api.put(f"/subnetpools/{pool.id}/add_prefixes", json={"prefixes": ["10.8.0.0/16"]})
+    assert grown.json() == {"prefixes": ["10.8.0.0/15"]}, grown.text
+
+    assert api.validate_auto_allocated_topology(project).id == "dry-run=pass"
+    assert api.find_network("auto_allocated_network") is None
+    made = api.get_auto_allocated_topology(project)
+    assert api.get_auto_allocated_topology(project).id == made.id
+    assert api.get_network(made.id).name == "auto_allocated_network"
+    (made_subnet,) = api.subnets(network_id=made.id)
+    assert (made_subnet.subnet_pool_id, made_subnet.cidr) == (pool.id, "10.8.0.0/26"), made_subnet
+    assert names(api.routers(name="auto_allocated_router")) == ["auto_allocated_router"]
+    api.delete_auto_allocated_topology(project)
+    assert api.find_network("auto_allocated_network") is None
+    assert list(api.routers(name="auto_allocated_router")) == []
+
+
 for chapter in (
     several_at_once, pages, fields_and_filters, on_condition, forwardings_of_a_routers_address,
+    a_topology_that_is_only_asked_for,
 ):
     chapter()
     print(chapter.__name__)

@@ -1,6 +1,6 @@
 //! How long the prefixes of a pool's subnets may be.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::SubnetPool;
 use crate::{AttributeValue, Refusal, SqlType, SqlValue, registry::subnet::IpVersion};
@@ -42,6 +42,10 @@ impl AttributeValue for PrefixLength {
 
     fn from_sql(value: &SqlValue) -> Result<Self, String> {
         u32::from_sql(value).map(Self)
+    }
+
+    fn schema() -> Value {
+        json!({"type": "string"})
     }
 }
 

@@ -1,11 +1,13 @@
 //! A pool's place in an address scope: its prefixes overlap with no other pool's there, and the
 //! subnets of a network and family are all of one scope, or else of one pool.
 
+use std::collections::BTreeSet;
+
 use ipnet::IpNet;
 
 use super::{SubnetPool, prefixes};
 use crate::{
-    Context, Facts, Refusal, Select, Stop, Subnet,
+    Context, Facts, Network, Refusal, Select, SqlValue, Stop, Subnet,
     registry::address_scope::{AddressScope, AddressScopeId},
 };
 
@@ -53,16 +55,19 @@ impl SubnetPool {
         Err(Refusal::IllegalSubnetPoolUpdate { reason }.into())
     }
 
-    /// Before its scope changes: no network may be left with subnets of two.
+    /// Before its scope changes: no network may be left with subnets of two. The networks are held,
+    /// so that none gets another subnet meanwhile.
     pub(super) fn check_networks_stay_whole(&self, facts: &Facts) -> Result<(), Stop> {
-        for subnet in self.subnets(facts)? {
-            let others = Subnet::of(subnet.network_id, facts)?;
-            let outside = |other: &Subnet| {
-                other.ip_version == self.ip_version && other.subnetpool_id != Some(self.id)
-            };
-            if others.iter().any(outside) {
-                return Err(Refusal::NetworkAddressScopeAffinityError {}.into());
-            }
+        let ids: BTreeSet<String> =
+            self.subnets(facts)?.iter().map(|subnet| subnet.network_id.to_string()).collect();
+        let networks: Vec<SqlValue> = ids.into_iter().map(SqlValue::from).collect();
+        facts.list::<Network>(Select::any("id", networks.clone()).locked())?;
+        let subnets: Vec<Subnet> = facts.list(Select::any("network_id", networks))?;
+        let outside = |subnet: &Subnet| {
+            subnet.ip_version == self.ip_version && subnet.subnetpool_id != Some(self.id)
+        };
+        if subnets.iter().any(outside) {
+            return Err(Refusal::NetworkAddressScopeAffinityError {}.into());
         }
         Ok(())
     }
