@@ -87,7 +87,10 @@ fn page(parameters: &Parameters) -> Result<Page, Fault> {
         None => None,
         Some(text) => match text.parse::<i64>() {
             Ok(0) => None,
-            Ok(number) if number > 0 => Some(u32::try_from(number).unwrap_or(u32::MAX - 1)),
+            // One more is asked of the database, to know whether there is more.
+            Ok(number) if number > 0 => {
+                Some(u32::try_from(number).unwrap_or(u32::MAX).min(u32::MAX - 1))
+            }
             _ => {
                 return Err(Fault::bad_request(format!(
                     "Limit must be an integer 0 or greater and not '{text}'"

@@ -3,7 +3,11 @@
 
 use std::{io, time::Duration};
 
-use axum::Router;
+use axum::{
+    Router,
+    http::{HeaderValue, header},
+    response::{IntoResponse as _, Response},
+};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -17,6 +21,8 @@ use tokio::{
     sync::watch,
 };
 use tower::ServiceExt;
+
+use crate::fault::Fault;
 
 /// A client has this long to send its request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -90,11 +96,22 @@ async fn converse(
     let ending = Ending(shutdown);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ending.clone());
+        let length = Framing::of(&request);
         let answer = router.clone().oneshot(request.map(axum::body::Body::new));
-        // A task of its own: a client that goes away must not stop a request between its commit
-        // and the wake-ups.
-        let task = tokio::spawn(answer);
-        async move { task.await.map_err(io::Error::other).map(|Ok(response)| response) }
+        async move {
+            if length == Framing::Ambiguous {
+                return Ok(closing(Fault::bad_request(AMBIGUOUS).into_response()));
+            }
+            // A task of its own: a client that goes away must not stop a request between its
+            // commit and the wake-ups.
+            let task = tokio::spawn(answer);
+            let response = task.await.map_err(io::Error::other).map(|Ok(response)| response)?;
+            Ok::<_, io::Error>(if length == Framing::Chunked {
+                closing(response)
+            } else {
+                response
+            })
+        }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
@@ -113,6 +130,35 @@ async fn converse(
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "connection ended");
     }
+}
+
+const AMBIGUOUS: &str = "Content-Length and Transfer-Encoding do not go together";
+
+/// How HTTP/1 says where a request's body ends. Where a proxy could have understood it otherwise than
+/// we do, what follows on the connection may be somebody else's request: none is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    Plain,
+    /// Also said when a length came after it: hyper takes that away.
+    Chunked,
+    Ambiguous,
+}
+
+impl Framing {
+    fn of<B>(request: &hyper::Request<B>) -> Self {
+        let has = |name| request.headers().contains_key(name);
+        match (has(header::TRANSFER_ENCODING), has(header::CONTENT_LENGTH)) {
+            (false, _) => Self::Plain,
+            (true, false) => Self::Chunked,
+            (true, true) => Self::Ambiguous,
+        }
+    }
+}
+
+/// The connection ends with it.
+fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// Waits until it is clear which version of HTTP the client speaks: hyper's own wait for that has no

@@ -16,7 +16,10 @@ use std::{
 };
 
 use navigator_lab::{Host, Lifetime};
-use nix::unistd::User;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::{Pid, User},
+};
 
 use crate::site::with_sources;
 
@@ -73,6 +76,33 @@ impl Postgres {
         server.initialise();
         server.launch();
         server
+    }
+
+    /// As `kill -9` of the server; its connections end with it. See [`Self::restart`].
+    pub fn kill9(&self) {
+        let servers = || -> Vec<(u32, Vec<String>)> {
+            let all =
+                self.host.processes().unwrap_or_else(|error| panic!("{}", with_sources(&error)));
+            let named =
+                |argv: &[String]| argv.first().is_some_and(|name| name.contains("postgres"));
+            all.into_iter().filter(|(_, argv)| named(argv)).collect()
+        };
+        // Its children are named by what they do; it has its own command line.
+        let first = servers().into_iter().find(|(_, argv)| argv.iter().any(|word| word == "-D"));
+        let (pid, _) = first.expect("PostgreSQL runs");
+        let pid = i32::try_from(pid).expect("a process id");
+        kill(Pid::from_raw(pid), Signal::SIGKILL).expect("kill PostgreSQL");
+        let start = Instant::now();
+        while !servers().is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(20), "its children do not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.host.run(&["rm", "-f", "/run/pg/data/postmaster.pid"]).expect("rm");
+    }
+
+    /// After a [`Self::kill9`]: recovers what was committed.
+    pub fn restart(&self) {
+        self.launch();
     }
 
     fn initialise(&self) {

@@ -103,21 +103,26 @@ impl Cloud {
     }
 
     pub(crate) async fn with(backend: Backend, settings: Settings) -> Self {
-        Self::whole(backend, settings, identity()).await
+        Self::whole(&backend.url(), settings, identity()).await
     }
 
     /// With another way to know who asks.
     pub(crate) async fn asking(backend: Backend, identity: Identity) -> Self {
-        Self::whole(backend, Settings::default(), identity).await
+        Self::whole(&backend.url(), Settings::default(), identity).await
     }
 
-    async fn whole(backend: Backend, settings: Settings, identity: Identity) -> Self {
+    /// On a database of the test's own.
+    pub(crate) async fn at(url: &str) -> Self {
+        Self::whole(url, Settings::default(), identity()).await
+    }
+
+    async fn whole(url: &str, settings: Settings, identity: Identity) -> Self {
         // What the server logs is shown when a test fails.
         let _ = tracing_subscriber::fmt()
             .with_test_writer()
             .with_max_level(tracing::Level::WARN)
             .try_init();
-        let store = Store::connect(&backend.url()).await.unwrap();
+        let store = Store::connect(url).await.unwrap();
         store.migrate().await.unwrap();
         let state = ApiState {
             store: store.clone(),
