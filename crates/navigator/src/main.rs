@@ -31,11 +31,17 @@ struct Cli {
 #[derive(clap::Args, Clone)]
 struct ConfigArgument {
     /// TOML configuration file. Without it, everything has its default.
-    #[arg(long, short, env = "NAVIGATOR_CONFIG")]
+    #[arg(long, short, env = "NAVIGATOR_CONFIG", global = true)]
     config: Option<PathBuf>,
     /// Read Neutron's own configuration first: neutron.conf, ml2_conf.ini. May be given several
     /// times; later files win, and --config wins over all of them.
-    #[arg(long, value_name = "FILE", env = "NAVIGATOR_NEUTRON_CONF", value_delimiter = ':')]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "NAVIGATOR_NEUTRON_CONF",
+        value_delimiter = ':',
+        global = true
+    )]
     neutron_conf: Vec<PathBuf>,
 }
 

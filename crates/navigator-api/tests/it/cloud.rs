@@ -111,9 +111,11 @@ impl Cloud {
         Self::whole(&backend.url(), Settings::default(), identity).await
     }
 
-    /// On a database of the test's own.
+    /// On a database of the test's own, with as many networks as it likes.
     pub(crate) async fn at(url: &str) -> Self {
-        Self::whole(url, Settings::default(), identity()).await
+        let mut settings = Settings::default();
+        settings.quotas.limits.insert("network".to_owned(), -1);
+        Self::whole(url, settings, identity()).await
     }
 
     async fn whole(url: &str, settings: Settings, identity: Identity) -> Self {
