@@ -3,6 +3,7 @@
 //! Server and agent meet here and in `navigator-bus` only: the server makes [`Snapshot`]s, the agent
 //! renders them.
 
+mod dns;
 pub mod id;
 pub mod kernel_name;
 pub mod l4;
@@ -13,6 +14,7 @@ pub mod revision;
 pub mod scope;
 pub mod snapshot;
 
+pub use dns::default_host_name;
 pub use id::*;
 pub use l4::{L4Port, L4PortRange, Protocol};
 pub use mac::MacAddress;

@@ -204,6 +204,9 @@ pub struct Port {
     /// Hosts that may get it next: its device is wired there too, once it appears.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub prepared_on: Vec<HostName>,
+    /// What its addresses are called, if its user chose a name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dns_name: String,
     pub extra_dhcp_opts: Vec<DhcpOption>,
 }
 

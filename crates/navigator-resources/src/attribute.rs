@@ -1,6 +1,7 @@
 //! How each type of value is read from JSON, written to JSON, stored, and filtered by. The types do
 //! the validation; the reasons are Neutron's texts.
 
+mod dns;
 mod json;
 mod number;
 mod tags;
@@ -9,6 +10,7 @@ mod text;
 #[allow(unused_imports, reason = "for resources whose ids no other crate names")]
 pub(crate) use text::{ids, text_attribute};
 
+pub use dns::{DnsDomain, DnsName};
 pub use json::{Dict, JsonValue};
 pub use tags::Tags;
 pub use text::{Name, Text};

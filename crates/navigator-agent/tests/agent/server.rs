@@ -124,6 +124,7 @@ impl FakeServer {
             host: Some("node-1".into()),
             tunnel_ip: None,
             prepared_on: Vec::new(),
+            dns_name: String::new(),
             extra_dhcp_opts: Vec::new(),
         };
         let objects = vec![

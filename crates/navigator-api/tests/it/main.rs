@@ -22,6 +22,7 @@ macro_rules! on_both {
 }
 
 mod address_usage;
+mod advisories;
 mod agents;
 mod auto_topology;
 mod bindings;
@@ -43,6 +44,7 @@ mod openapi;
 mod operation;
 mod outage;
 mod overload;
+mod port_attributes;
 mod qos;
 mod quotas;
 mod requests;

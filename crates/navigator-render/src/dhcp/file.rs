@@ -9,7 +9,7 @@ use std::{
 
 use ipnet::{IpNet, Ipv4Net};
 use navigator_model::{
-    ObjectKey,
+    ObjectKey, default_host_name,
     snapshot::{Port, Subnet},
 };
 use navigator_state::Problem;
@@ -85,16 +85,24 @@ impl Served<'_> {
                 tags.push(line::port_tag(port.id));
             }
             let (mac_address, address) = (port.mac_address, fixed.ip_address);
-            hosts.push(HostLine { mac_address, name: self.full_name(address), address, tags });
+            hosts.push(HostLine {
+                mac_address,
+                name: self.full_name(port, address),
+                address,
+                tags,
+            });
         }
         hosts
     }
 
-    fn full_name(&self, address: IpAddr) -> String {
-        let name = line::host_name(address);
+    /// The name that the port's user chose, if it is one, or one made of the address.
+    fn full_name(&self, port: &Port, address: IpAddr) -> String {
+        let chosen = Some(port.dns_name.as_str()).filter(|name| !name.is_empty());
+        let name = chosen.and_then(line::domain);
+        let name = name.map_or_else(|| default_host_name(address), str::to_owned);
         match line::domain(&self.site.host.dns_domain) {
-            Some(domain) => format!("{name}.{domain}"),
-            None => name,
+            Some(domain) if !name.ends_with(&format!(".{domain}")) => format!("{name}.{domain}"),
+            _ => name,
         }
     }
 }

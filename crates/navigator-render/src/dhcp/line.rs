@@ -29,18 +29,6 @@ pub(super) fn domain(text: &str) -> Option<&str> {
     (text.len() <= 200 && text.split('.').all(label)).then_some(text)
 }
 
-/// `host-10-0-0-5`. IPv6 in full, because a name must not end in a dash.
-pub(super) fn host_name(address: IpAddr) -> String {
-    let dashed = match address {
-        IpAddr::V4(address) => address.to_string().replace('.', "-"),
-        IpAddr::V6(address) => {
-            let groups = address.segments().map(|group| format!("{group:04x}"));
-            groups.join("-")
-        }
-    };
-    format!("host-{dashed}")
-}
-
 /// Which address a MAC address gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostLine {

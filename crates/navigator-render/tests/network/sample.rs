@@ -73,6 +73,7 @@ pub(crate) fn port(n: u128, device_owner: &str, host: &str, address: &str) -> Po
         host: Some(HostName::from(host)),
         tunnel_ip: Some(tunnel_ip.parse().unwrap()),
         prepared_on: Vec::new(),
+        dns_name: String::new(),
         extra_dhcp_opts: Vec::new(),
     }
 }

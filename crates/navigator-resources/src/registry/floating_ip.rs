@@ -20,6 +20,7 @@ pub(crate) use association::router_for;
 
 use crate::{
     Context, Facts, Refusal, Resource, Rules, Standard, Stop, Writes,
+    attribute::{DnsDomain, DnsName},
     registry::qos_policy::QosPolicyId,
 };
 
@@ -83,6 +84,11 @@ pub struct FloatingIp {
         computed = "(SELECT n.qos_policy_id FROM networks n WHERE n.id = floatingips.floating_network_id)"
     )]
     pub qos_network_policy_id: Option<QosPolicyId>,
+    /// With `dns_domain`, the record that leads to it.
+    #[field(create, default = DnsName::default())]
+    pub dns_name: DnsName,
+    #[field(create, default = DnsDomain::default())]
+    pub dns_domain: DnsDomain,
     #[field(standard)]
     pub standard: Standard,
 }

@@ -5,7 +5,7 @@ use navigator_model::{NetworkId, ObjectKey, ProjectId, Scope, SubnetId};
 
 use crate::{
     Caller, Context, Facts, Port, Refusal, Resource, Rules, Select, Standard, Stop, Subnet, Write,
-    Writes, attribute::Text, qos, registry::{
+    Writes, attribute::{DnsDomain, Text}, qos, registry::{
         address_scope::AddressScopeId,
         agent::{self, DHCP_AGENT},
         port,
@@ -85,6 +85,9 @@ pub struct Network {
     /// Made with its project's topology.
     #[field(internal)]
     pub auto_allocated: bool,
+    /// Where names of its ports belong.
+    #[field(create, update, default = DnsDomain::default())]
+    pub dns_domain: DnsDomain,
     #[field(standard)]
     pub standard: Standard,
 }
@@ -133,6 +136,7 @@ impl Rules for Network {
             ipv6_address_scope: None,
             mtu: mtu::choose(input.mtu, segment.network_type, context.settings)?,
             port_security_enabled: input.port_security_enabled,
+            dns_domain: input.dns_domain.clone(),
             availability_zone_hints: input.availability_zone_hints.clone(),
             availability_zones: Vec::new(),
             network_type: segment.network_type,

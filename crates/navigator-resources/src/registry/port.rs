@@ -3,10 +3,11 @@
 //! their ports with [`NewPort`] and [`remove`].
 
 use navigator_model::{HostName, MacAddress, NetworkId, PortId, SecurityGroupId, SubnetId};
+use serde_json::Value;
 
 use crate::{
-    Context, Facts, Network, Resource, Rules, Select, SqlValue, Standard, Stop, Subnet, Writes,
-    attribute::{Dict, Text},
+    Context, Facts, Network, Resource, Rules, Select, Settings, SqlValue, Standard, Stop, Subnet, Writes,
+    attribute::{Dict, DnsDomain, DnsName, Text},
     qos::{self, ResourceRequest},
     registry::{qos_policy::QosPolicyId, trunk::{self, TrunkDetails}},
 };
@@ -17,6 +18,7 @@ mod auto_address;
 mod binding;
 mod change;
 mod dhcp_option;
+mod dns;
 mod fixed_ips;
 mod new_port;
 mod removal;
@@ -50,6 +52,29 @@ pub const ROUTER_OWNERS: &[&str] = &[
 /// Whether a router stands on the subnet with it: such ports do not make their own addresses.
 pub fn is_router_interface(device_owner: &str) -> bool {
     ROUTER_OWNERS.contains(&device_owner) && device_owner != ROUTER_GATEWAY_OWNER
+}
+
+crate::word_attribute! {
+    /// Whether the port has addresses: what the compute service asks before it takes one without.
+    pub enum IpAllocation {
+        Immediate => "immediate",
+        None => "none",
+    }
+}
+
+impl IpAllocation {
+    /// A port that was asked to have no address has none on purpose.
+    fn asked(fixed_ips: Option<&[FixedIpRequest]>) -> Self {
+        if fixed_ips.is_some_and(<[_]>::is_empty) { Self::None } else { Self::Immediate }
+    }
+}
+
+crate::word_attribute! {
+    /// The state of the wire below a port.
+    pub enum DataPlaneStatus {
+        Active => "ACTIVE",
+        Down => "DOWN",
+    }
 }
 
 /// A place on a network for one device.
@@ -124,6 +149,18 @@ pub struct Port {
     pub resource_request: ResourceRequest,
     #[field(computed = trunk::DETAILS)]
     pub trunk_details: TrunkDetails,
+    /// What its addresses are called; `dns_assignment` shows the names.
+    #[field(create, update, default = DnsName::default())]
+    pub dns_name: DnsName,
+    #[field(create, update, default = DnsDomain::default())]
+    pub dns_domain: DnsDomain,
+    #[field(filter, sort)]
+    pub ip_allocation: IpAllocation,
+    /// What another service says of the wire below the port.
+    #[field(update, admin(update))]
+    pub data_plane_status: Option<DataPlaneStatus>,
+    #[field(create, default = true)]
+    pub propagate_uplink_status: bool,
     #[field(standard)]
     pub standard: Standard,
 }
@@ -184,6 +221,9 @@ impl Rules for Port {
         port.standard.description = input.standard.description.clone();
         port.profile = input.profile.clone();
         port.vnic_type = input.vnic_type;
+        port.set_dns_name(&input.dns_name, context)?;
+        port.dns_domain = input.dns_domain.clone();
+        port.propagate_uplink_status = input.propagate_uplink_status;
         if let Some(enabled) = input.port_security_enabled {
             port.port_security_enabled = enabled;
         }
@@ -206,6 +246,10 @@ impl Rules for Port {
         context: &Context<'_>,
     ) -> Result<(Self, Writes), Stop> {
         change::change(current, update, facts, context)
+    }
+
+    fn momentary(&self, _now: &str, settings: &Settings) -> Vec<(&'static str, Value)> {
+        vec![("dns_assignment", self.dns_assignment(&settings.dns_domain))]
     }
 
     fn delete(current: &Self, facts: &Facts, _context: &Context<'_>) -> Result<Writes, Stop> {

@@ -125,6 +125,7 @@ async fn ports(
         ("device_owner", SqlType::Text),
         ("host_id", SqlType::Text),
         ("extra_dhcp_opts", SqlType::Text),
+        ("dns_name", SqlType::Text),
     ];
     let names: Vec<_> = columns.iter().map(|column| column.0).collect();
     let kind = |key: &ObjectKey| match key {
@@ -165,6 +166,7 @@ fn port(read: &Reader<'_>) -> Result<Port, DecodeError> {
         host: (!host.is_empty()).then(|| HostName::from(host)),
         tunnel_ip: None,
         prepared_on: Vec::new(),
+        dns_name: read.text("dns_name").to_owned(),
         extra_dhcp_opts: options.iter().filter_map(dhcp_option).collect(),
     })
 }

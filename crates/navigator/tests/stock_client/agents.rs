@@ -66,6 +66,21 @@ pub(crate) fn hosting() -> Vec<Row> {
         lists("router list --agent {dhcp}", "Name", json!([])),
         // Nothing serves addresses outside.
         lists("network agent list --network outside", "Agent Type", json!([])),
+        has("availability zone list --network", "Zone Resource", json!(["network", "router"])),
+        quiet("network agent remove router --l3 {l3} router"),
+        lists("network agent list --router router", "ID", json!([])),
+        refused("network agent remove router --l3 {l3} router", "is not hosted by L3 agent"),
+        quiet("network agent add router --l3 {l3} router"),
+        lists("network agent list --router router", "ID", json!(["{l3}"])),
+        refused("network agent add router --l3 {dhcp} router", "is not a L3 Agent"),
+        quiet("network agent remove network --dhcp {dhcp} inside"),
+        lists("network agent list --network inside", "ID", json!([])),
+        quiet("network agent add network --dhcp {dhcp} inside"),
+        lists("network agent list --network inside", "ID", json!(["{dhcp}"])),
+        refused(
+            "network agent add network --dhcp {dhcp} inside",
+            "already hosted by the DHCP Agent",
+        ),
         refused("network agent list --router green", "No Router found for green"),
         refused("router list --agent green", "No Agent found for green"),
     ]

@@ -60,7 +60,24 @@ fn made() -> Vec<Row> {
             "Port Security must be enabled in order to have allowed address pairs on a port.",
         ),
         refused("port create other --network green", "No Network found for green"),
-        refused("port create --network inside --dns-name x other", "No Extension found for dns"),
+        shows(
+            "port create named --network inside --dns-name my-vm --dns-domain example.org. \
+             --disable-uplink-status-propagation --fixed-ip ip-address=10.0.0.70",
+            json!({
+                "dns_name": "my-vm", "dns_domain": "example.org.", "ip_allocation": "immediate",
+                "propagate_uplink_status": false,
+                "dns_assignment": [{
+                    "ip_address": "10.0.0.70", "hostname": "my-vm",
+                    "fqdn": "my-vm.openstacklocal."}]}),
+        ),
+        quiet("port set named --dns-name other --data-plane-status DOWN"),
+        shows("port show named", json!({"dns_name": "other", "data_plane_status": "DOWN"})),
+        quiet("port unset named --data-plane-status"),
+        quiet("port delete named"),
+        refused(
+            "port create --network inside --dns-name not_a_name other",
+            "not a valid PQDN or FQDN",
+        ),
     ]
 }
 

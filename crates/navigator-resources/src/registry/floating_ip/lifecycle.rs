@@ -48,6 +48,8 @@ pub(super) fn create(
         port_device_owner: None,
         qos_policy_id: input.qos_policy_id.flatten(),
         qos_network_policy_id: network.qos_policy_id,
+        dns_name: input.dns_name.clone(),
+        dns_domain: input.dns_domain.clone(),
         standard: Standard::new(
             standard.project_id.clone(),
             standard.description.clone(),

@@ -1,7 +1,7 @@
 //! An update of a port: only what differs is allocated, bound and told to agents.
 
 use super::{
-    BINDING_FAILED, Change, FixedIpRequest, Holder, Port, PortUpdate, UNBOUND, access, binding,
+    BINDING_FAILED, Change, FixedIpRequest, Holder, IpAllocation, Port, PortUpdate, UNBOUND, access, binding,
     change_fixed_ips, touch,
 };
 use crate::{
@@ -25,6 +25,12 @@ pub(super) fn change(
     if (port.qos_policy_id, port.vnic_type) != (current.qos_policy_id, current.vnic_type) {
         qos::usable(port.qos_policy_id, current.qos_policy_id, facts, context.caller)?;
         qos::check_port(&port, &network, facts)?;
+    }
+    if let Some(name) = &update.dns_name {
+        port.set_dns_name(name, context)?;
+    }
+    if let Some(request) = &update.fixed_ips {
+        port.ip_allocation = IpAllocation::asked(Some(request));
     }
     change_mac(current, update, &mut port, context)?;
     change_addresses(current, update, &mut port, facts, &mut writes)?;

@@ -3,11 +3,11 @@
 use navigator_model::{HostName, MacAddress, PortId, ProjectId};
 
 use super::{
-    FLOATING_IP_OWNER, FixedIpRequest, Port, UNBOUND, VnicType, binding, removal::touch,
+    FLOATING_IP_OWNER, FixedIpRequest, IpAllocation, Port, UNBOUND, VnicType, binding, removal::touch,
 };
 use crate::{
     Context, Facts, Network, PortBinding, Refusal, Standard, Stop, Subnet, Writes,
-    attribute::{Dict, Text},
+    attribute::{Dict, DnsDomain, DnsName, Text},
     qos::ResourceRequest,
     registry::trunk::TrunkDetails,
 };
@@ -82,6 +82,11 @@ impl NewPort<'_> {
             qos_network_policy_id: self.network.qos_policy_id,
             resource_request: ResourceRequest::default(),
             trunk_details: TrunkDetails::default(),
+            dns_name: DnsName::default(),
+            dns_domain: DnsDomain::default(),
+            ip_allocation: IpAllocation::asked(self.fixed_ips.as_deref()),
+            data_plane_status: None,
+            propagate_uplink_status: true,
             standard: Standard::new(self.project_id.clone(), Text::default(), context.now),
         }
     }
