@@ -12,7 +12,9 @@ use navigator_resources::Caller;
 use crate::fault::Fault;
 
 pub use basic::HtpasswdError;
-pub use keystone::{Endpoint, KeystoneConfig, KeystoneError, Registrar, Registration};
+pub use keystone::{
+    Endpoint, KeystoneConfig, KeystoneError, Registrar, Registration, ServiceAccess,
+};
 
 /// The project of the mode without identity.
 const LOCAL_PROJECT: &str = "00000000000000000000000000000001";

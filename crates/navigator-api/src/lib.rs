@@ -42,6 +42,7 @@ pub use control_plane::LocalControlPlane;
 pub use housekeeping::keep_house;
 pub use identity::{
     Endpoint, HtpasswdError, Identity, KeystoneConfig, KeystoneError, Registrar, Registration,
+    ServiceAccess,
 };
 pub use metrics::Metrics;
 pub use mount::router;

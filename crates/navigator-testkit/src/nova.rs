@@ -25,6 +25,9 @@ struct Told {
     servers: HashSet<String>,
     events: Vec<Value>,
     requests: usize,
+    /// It takes every token.
+    trusting: bool,
+    tokens: Vec<String>,
     /// Answers for the next requests instead of its own, by status.
     failures: Vec<u16>,
 }
@@ -66,6 +69,16 @@ impl FakeNova {
         lock(&self.told).failures.extend(statuses);
     }
 
+    /// From now on it takes every token.
+    pub fn trust_everybody(&self) {
+        lock(&self.told).trusting = true;
+    }
+
+    /// The tokens that it was shown, in order.
+    pub fn tokens(&self) -> Vec<String> {
+        lock(&self.told).tokens.clone()
+    }
+
     pub fn requests(&self) -> usize {
         lock(&self.told).requests
     }
@@ -105,7 +118,8 @@ async fn answer(
     told: Arc<Mutex<Told>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let right_place = request.method() == Method::POST && request.uri().path() == PATH;
-    let token = request.headers().get("x-auth-token").is_some_and(|token| token == TOKEN);
+    let token = request.headers().get("x-auth-token").and_then(|token| token.to_str().ok());
+    let token = lock(&told).knows(token.unwrap_or_default());
     let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let (status, answer) = if right_place && token {
@@ -119,6 +133,11 @@ async fn answer(
 }
 
 impl Told {
+    fn knows(&mut self, token: &str) -> bool {
+        self.tokens.push(token.to_owned());
+        self.trusting || token == TOKEN
+    }
+
     fn take_in(&mut self, body: &Value) -> (u16, Value) {
         self.requests += 1;
         if !self.failures.is_empty() {

@@ -2,7 +2,8 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use navigator_api::{Access, tell_nova};
+use anyhow::Context as _;
+use navigator_api::{Access, AccessSource, KeystoneConfig, ServiceAccess, tell_nova};
 use navigator_store::Store;
 use serde::Deserialize;
 
@@ -11,15 +12,21 @@ use serde::Deserialize;
 pub(crate) struct NovaConfig {
     /// Such as `http://nova.example:8774/v2.1`. Empty: nobody is told.
     endpoint: String,
-    /// Sent as `X-Auth-Token`.
+    /// Sent as `X-Auth-Token`; without it, Keystone gives one to the user of `[nova.keystone]`.
     token: String,
+    keystone: KeystoneConfig,
     /// Seconds between requests, at least.
     send_events_interval_s: u64,
 }
 
 impl Default for NovaConfig {
     fn default() -> Self {
-        Self { endpoint: String::new(), token: String::new(), send_events_interval_s: 2 }
+        Self {
+            endpoint: String::new(),
+            token: String::new(),
+            keystone: KeystoneConfig::default(),
+            send_events_interval_s: 2,
+        }
     }
 }
 
@@ -35,17 +42,24 @@ impl NovaConfig {
         !self.endpoint.is_empty()
     }
 
-    /// Tells the compute service, for ever; without one, it only never ends.
-    pub(crate) fn tell(&self, store: Store) -> impl Future<Output = ()> + use<> {
-        let access = Access { endpoint: self.endpoint.clone(), token: self.token.clone() };
-        let interval = Duration::from_secs(self.send_events_interval_s.max(1));
-        let told = self.is_told();
-        async move {
-            if told {
-                tell_nova(store, Arc::new(access), interval).await;
-            } else {
-                std::future::pending::<()>().await;
-            }
+    fn source(&self) -> anyhow::Result<Arc<dyn AccessSource>> {
+        let endpoint = self.endpoint.clone();
+        if !self.token.is_empty() {
+            return Ok(Arc::new(Access { endpoint, token: self.token.clone() }));
         }
+        let access = ServiceAccess::new(&self.keystone, endpoint);
+        Ok(Arc::new(access.context("nova.keystone, or nova.token, is needed")?))
+    }
+
+    /// Tells the compute service, for ever; without one, it only never ends.
+    pub(crate) fn tell(&self, store: Store) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+        let source = if self.is_told() { Some(self.source()?) } else { None };
+        let interval = Duration::from_secs(self.send_events_interval_s.max(1));
+        Ok(async move {
+            match source {
+                Some(source) => tell_nova(store, source, interval).await,
+                None => std::future::pending::<()>().await,
+            }
+        })
     }
 }

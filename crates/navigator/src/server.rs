@@ -34,7 +34,7 @@ pub(crate) async fn serve(
         tracing::warn!("recorded and shown, but not enforced: {what}");
     }
     let (store, settings) = (state.store.clone(), Arc::clone(&state.settings));
-    let told = config.nova.tell(store.clone());
+    let told = config.nova.tell(store.clone())?;
     let released = navigator_api::release_waiting_ports(store.clone(), settings);
     let (router, grace) = (navigator_api::router(state)?, config.server.shutdown_grace());
     tokio::select! {

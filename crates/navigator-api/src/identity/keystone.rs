@@ -10,6 +10,7 @@ mod cache;
 mod client;
 mod config;
 mod register;
+mod service_access;
 mod session;
 mod token;
 
@@ -37,6 +38,7 @@ use cache::{Cache, Expiry, Key, key};
 use client::secret;
 pub use config::KeystoneConfig;
 pub use register::{Endpoint, Registrar, Registration};
+pub use service_access::ServiceAccess;
 use session::Session;
 use token::Token;
 

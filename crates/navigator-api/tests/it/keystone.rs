@@ -5,6 +5,7 @@
 //! certain age, always uses the fake.
 
 mod access;
+mod nova;
 mod register;
 mod token;
 mod trouble;

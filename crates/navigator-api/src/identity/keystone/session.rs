@@ -68,7 +68,10 @@ impl Session {
     }
 
     /// Whoever comes while it is fetched waits for it.
-    async fn token(&self, refused: Option<&HeaderValue>) -> Result<HeaderValue, KeystoneError> {
+    pub(super) async fn token(
+        &self,
+        refused: Option<&HeaderValue>,
+    ) -> Result<HeaderValue, KeystoneError> {
         let mut own = self.own.lock().await;
         if let Some(own) = &*own
             && own.renew_at > Instant::now()
