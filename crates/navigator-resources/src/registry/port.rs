@@ -157,7 +157,7 @@ pub struct Port {
     #[field(filter, sort)]
     pub ip_allocation: IpAllocation,
     /// What another service says of the wire below the port.
-    #[field(update, admin(update))]
+    #[field(update)]
     pub data_plane_status: Option<DataPlaneStatus>,
     #[field(create, default = true)]
     pub propagate_uplink_status: bool,
