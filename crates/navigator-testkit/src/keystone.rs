@@ -148,7 +148,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<A
     match trouble {
         // An error closes the connection.
         Trouble::Down => return Err(io::Error::other("down")),
-        Trouble::Flapping if number % 3 == 0 => return Err(io::Error::other("flapping")),
+        Trouble::Flapping if number.is_multiple_of(3) => return Err(io::Error::other("flapping")),
         Trouble::Slow(delay) => tokio::time::sleep(delay).await,
         Trouble::Failing(status) => {
             let mut answer = Answer::new(Full::default());

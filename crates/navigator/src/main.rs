@@ -122,7 +122,7 @@ enum ConfigAction {
 enum KeystoneAction {
     /// Create what Keystone has to know of Navigator: the service's user and its roles, the service
     /// of type network, its endpoints. What is there already stays; an endpoint's URL is corrected.
-    Register(keystone::Registration),
+    Register(Box<keystone::Registration>),
 }
 
 fn main() -> ExitCode {
