@@ -128,6 +128,7 @@ impl Store {
 
     /// The same for decisions that create objects of these resources: refused, too, if a project
     /// would have more of them than its quota.
+    #[allow(clippy::too_many_arguments, reason = "those of `decide_all` and what is created")]
     pub async fn create_all<T, F>(
         &self,
         created: &[&'static Declaration],
