@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use navigator_policy::{Credentials, LoadError, Outcome, Rules, Unseen};
+use navigator_policy::{Credentials, Explanation, LoadError, Outcome, Rules, Target, Unseen};
 use navigator_resources::{Attribute, Caller, Declaration, Refusal, Visitor, visit_all};
 
 mod about;
@@ -72,6 +72,11 @@ impl Policy {
             Outcome::Allow => Ok(()),
             Outcome::Deny | Outcome::Depends => Err(forbidden(rule)),
         }
+    }
+
+    /// Whether a caller may do something to a target, and why.
+    pub fn explain(&self, caller: &Caller, rule: &str, target: &dyn Target) -> Explanation {
+        self.rules.explain(rule, &Who(caller), target)
     }
 
     /// The outcome as far as it does not depend on what it is about.

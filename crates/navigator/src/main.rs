@@ -8,6 +8,7 @@ mod keystone;
 mod log;
 mod neutron_conf;
 mod nova;
+mod policy;
 mod server;
 mod shutdown;
 
@@ -90,6 +91,13 @@ enum Command {
         config: ConfigArgument,
         #[command(subcommand)]
         action: KeystoneAction,
+    },
+    /// Who may do what.
+    Policy {
+        #[command(flatten)]
+        config: ConfigArgument,
+        #[command(subcommand)]
+        action: policy::PolicyAction,
     },
     /// A small cloud in network namespaces, to try Navigator in.
     #[command(subcommand)]
@@ -182,6 +190,11 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Keystone { config, action: KeystoneAction::Register(registration) } => {
                 keystone::register(&config.load()?, &registration).await
             }
+            Command::Policy { config, action } => {
+                let policy = config.load()?.policy.policy()?;
+                anyhow::ensure!(policy::run(&policy, &action)?, "denied by policy");
+                Ok(())
+            }
             Command::Lab(_) => Ok(()),
         }
     })
@@ -191,6 +204,7 @@ fn run(command: Command) -> anyhow::Result<()> {
 fn check(argument: &ConfigArgument) -> anyhow::Result<()> {
     let (config, notes) = Config::load(argument.config.as_deref(), &argument.neutron_conf)?;
     config.identity.identity()?;
+    config.policy.policy()?;
     for note in notes {
         println!("neutron.conf: {note}");
     }

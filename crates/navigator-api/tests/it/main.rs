@@ -24,6 +24,7 @@ macro_rules! on_both {
 mod address_usage;
 mod advisories;
 mod agents;
+mod authorization;
 mod auto_topology;
 mod bindings;
 mod cloud;

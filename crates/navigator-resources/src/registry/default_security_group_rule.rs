@@ -113,7 +113,6 @@ impl Rules for DefaultSecurityGroupRule {
         facts: &Facts,
         context: &Context<'_>,
     ) -> Result<(Self, Writes), Stop> {
-        check_admin("create", context)?;
         let traffic = Traffic::read(&TrafficRequest {
             direction: input.direction,
             ethertype: input.ethertype,
@@ -162,18 +161,9 @@ impl Rules for DefaultSecurityGroupRule {
         Ok((rule, writes))
     }
 
-    fn delete(current: &Self, _facts: &Facts, context: &Context<'_>) -> Result<Writes, Stop> {
-        check_admin("delete", context)?;
+    fn delete(current: &Self, _facts: &Facts, _context: &Context<'_>) -> Result<Writes, Stop> {
         let mut writes = Writes::new();
         writes.delete::<Self>(current.id);
         Ok(writes)
     }
-}
-
-fn check_admin(verb: &str, context: &Context<'_>) -> Result<(), Refusal> {
-    if context.caller.is_admin {
-        return Ok(());
-    }
-    let action = format!("{verb}_default_security_group_rule");
-    Err(Refusal::PolicyNotAuthorized { action })
 }

@@ -99,7 +99,8 @@ impl Network {
     }
 
     pub fn is_visible_to(&self, caller: &Caller) -> bool {
-        self.shared || self.external || caller.owns(&self.standard.project_id)
+        let open = self.shared || self.external || caller.is_service;
+        open || caller.owns(&self.standard.project_id)
     }
 
     /// The network, if the caller may see it.

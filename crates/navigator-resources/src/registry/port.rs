@@ -205,7 +205,7 @@ impl Rules for Port {
         context: &Context<'_>,
     ) -> Result<(Self, Writes), Stop> {
         let network = Network::visible(input.network_id, facts, context.caller)?;
-        access::check_create(input, &network, facts, context)?;
+        access::check_create(input, facts, context)?;
         let new = NewPort {
             network: &network,
             project_id: input.standard.project_id.clone(),

@@ -38,7 +38,7 @@ pub use pools::AllocationPool;
     class = "Subnet",
     extension = "subnet",
     tags,
-    visible_to_all = "network_id IN (SELECT n.id FROM networks n WHERE n.shared)",
+    visible_to_all = "network_id IN (SELECT n.id FROM networks n WHERE n.shared OR n.external)",
     visible_to_project = "network_id IN (SELECT n.id FROM networks n WHERE n.project_id = $project)"
 )]
 pub struct Subnet {
@@ -133,7 +133,7 @@ impl Rules for Subnet {
         facts: &Facts,
         context: &Context<'_>,
     ) -> Result<(Self, Writes), Stop> {
-        let network = owned_network(input.network_id, facts, context)?;
+        let network = seen_network(input.network_id, facts, context)?;
         let origin = origin::settle(input, facts, context)?;
         let subnet = Self::from_input(input, &network, origin, context)?;
         subnet.check()?;
@@ -187,19 +187,14 @@ impl Rules for Subnet {
     }
 }
 
-/// The network, held; one that the caller does not own is refused, one that it may not see does not
-/// exist.
-fn owned_network(
+/// The network, held; one that the caller may not see does not exist.
+fn seen_network(
     id: NetworkId,
     facts: &Facts,
     context: &Context<'_>,
 ) -> Result<Network, Stop> {
     let network = facts.lock::<Network>(id)?.filter(|network| network.is_visible_to(context.caller));
-    let network = network.ok_or_else(|| Refusal::not_found::<Network>(id))?;
-    if !context.caller.owns(&network.standard.project_id) {
-        return Err(Refusal::PolicyNotAuthorized { action: "create_subnet".to_owned() }.into());
-    }
-    Ok(network)
+    network.ok_or_else(|| Refusal::not_found::<Network>(id).into())
 }
 
 /// The network's DHCP ports, after this subnet changed.

@@ -1,44 +1,16 @@
-//! Who may make which port, where that depends on who owns the network or a router. Neutron's
-//! default policies; the answers name them.
+//! What a port may not be, whoever asks: a router's own, or one that names somebody else's router.
+//! Who may choose what is the policy's to say.
 
 use navigator_model::{MacAddress, RouterId};
 
 use super::{FLOATING_IP_OWNER, Port, PortCreate, PortUpdate, ROUTER_OWNERS};
-use crate::{Caller, Context, Facts, Network, Refusal, Router, Stop};
-
-fn forbidden(action: &str) -> Stop {
-    Refusal::PolicyNotAuthorized { action: action.to_owned() }.into()
-}
-
-fn owns(network: &Network, caller: &Caller) -> bool {
-    caller.owns(&network.standard.project_id)
-}
+use crate::{Context, Facts, Refusal, Router, Stop};
 
 pub(super) fn check_create(
     input: &PortCreate,
-    network: &Network,
     facts: &Facts,
     context: &Context<'_>,
 ) -> Result<(), Stop> {
-    if !owns(network, context.caller) {
-        // An external network that is not shared is for gateways and floating IPs only.
-        if !network.shared {
-            return Err(forbidden("create_port"));
-        }
-        let names_address = input.fixed_ips.iter().flatten().any(|f| f.ip_address.is_some());
-        let pairs = input.allowed_address_pairs.as_ref().is_some_and(|pairs| !pairs.is_empty());
-        for (named, action) in [
-            (input.mac_address.flatten().is_some(), "create_port:mac_address"),
-            (names_address, "create_port:fixed_ips:ip_address"),
-            (input.port_security_enabled.is_some(), "create_port:port_security_enabled"),
-            (pairs, "create_port:allowed_address_pairs"),
-            (is_network_device(&input.device_owner.0), "create_port:device_owner"),
-        ] {
-            if named {
-                return Err(forbidden(action));
-            }
-        }
-    }
     check_mac(input.mac_address.flatten())?;
     check_device_owner(&input.device_owner.0)?;
     check_device_id(&input.device_id.0, facts, context)
@@ -47,29 +19,11 @@ pub(super) fn check_create(
 pub(super) fn check_update(
     current: &Port,
     update: &PortUpdate,
-    network: &Network,
     facts: &Facts,
     context: &Context<'_>,
 ) -> Result<(), Stop> {
     let owner = update.device_owner.as_ref().filter(|owner| **owner != current.device_owner);
     let device = update.device_id.as_ref().filter(|id| **id != current.device_id);
-    if !owns(network, context.caller) {
-        let pairs = update.allowed_address_pairs.is_some();
-        let security = update
-            .port_security_enabled
-            .is_some_and(|enabled| enabled != current.port_security_enabled);
-        let device = owner.is_some_and(|owner| is_network_device(&owner.0));
-        for (named, action) in [
-            (update.fixed_ips.is_some(), "update_port:fixed_ips"),
-            (security, "update_port:port_security_enabled"),
-            (pairs, "update_port:allowed_address_pairs"),
-            (device, "update_port:device_owner"),
-        ] {
-            if named {
-                return Err(forbidden(action));
-            }
-        }
-    }
     check_mac(update.mac_address.flatten())?;
     if belongs_to_another(current) {
         check_owned_port(current, owner.is_some() || device.is_some(), update)?;
@@ -112,10 +66,6 @@ pub(super) fn check_delete(port: &Port) -> Result<(), Refusal> {
 fn belongs_to_another(port: &Port) -> bool {
     let owner = port.device_owner.0.as_str();
     ROUTER_OWNERS.contains(&owner) || owner == FLOATING_IP_OWNER
-}
-
-fn is_network_device(device_owner: &str) -> bool {
-    device_owner.starts_with("network:")
 }
 
 /// Ports of routers and floating IPs are made by those: made here, they would pass by every rule

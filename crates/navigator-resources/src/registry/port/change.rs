@@ -18,7 +18,7 @@ pub(super) fn change(
     let network = facts
         .find::<Network>(current.network_id)?
         .ok_or_else(|| Refusal::not_found::<Network>(current.network_id))?;
-    access::check_update(current, update, &network, facts, context)?;
+    access::check_update(current, update, facts, context)?;
 
     let (mut port, mut writes) = (current.clone(), Writes::new());
     update.apply_to(&mut port);

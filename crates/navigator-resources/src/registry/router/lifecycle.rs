@@ -56,7 +56,7 @@ pub(super) fn create(
     router.l3_host = l3_scheduling::choose_host(&router, facts, context)?;
     let request = input.external_gateway_info.as_ref().unwrap_or(&GatewayRequest::Clear);
     let Change { before, after, .. } =
-        gateway::change(&mut router, request, "create_router", facts, context)?;
+        gateway::change(&mut router, request, facts, context)?;
     let mut writes = before;
     writes.insert(&router).append(after);
     router.touch(&mut writes);
@@ -82,7 +82,7 @@ pub(super) fn update(
         router.l3_host = l3_scheduling::choose_host(&router, facts, context)?;
     }
     let Change { before, after, port } = match &update.external_gateway_info {
-        Some(request) => gateway::change(&mut router, request, "update_router", facts, context)?,
+        Some(request) => gateway::change(&mut router, request, facts, context)?,
         None => Change::default(),
     };
     if router.routes != current.routes {

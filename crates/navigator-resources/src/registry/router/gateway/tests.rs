@@ -51,17 +51,6 @@ fn a_gateway_is_on_an_external_network_that_exists() {
 }
 
 #[test]
-fn only_administrators_choose_snat_and_addresses_even_with_their_defaults() {
-    let mut site = Site::new();
-    for (key, value) in [("enable_snat", json!(true)), ("external_fixed_ips", json!([]))] {
-        let body = json!({"external_gateway_info": {"network_id": site.external, key: value}});
-        let outcome = site.world.update::<Router>(&member(TENANT), site.router, body.clone());
-        assert_eq!(refusal(outcome), refused(403, "PolicyNotAuthorized"), "{key}");
-        site.put(body).unwrap();
-    }
-}
-
-#[test]
 fn a_gateway_address_is_neither_the_providers_nor_taken() {
     let mut site = Site::new();
     let at = |address: &str| {
