@@ -87,15 +87,23 @@ fn conditions<R: Resource>(ids: &Ids) -> Vec<(&'static str, SqlValue)> {
     conditions
 }
 
-/// Rows of these ids, in the order of the ids.
-pub(crate) async fn rows<R: Resource>(state: &ApiState, ids: &[String]) -> Result<Vec<Row>, Fault> {
+/// Rows of these ids, in the order of the ids, as the caller sees them.
+pub(crate) async fn rows<R: Resource>(
+    state: &ApiState,
+    caller: &Caller,
+    ids: &[String],
+) -> Result<Vec<Row>, Fault> {
     let Some(attribute) = R::declaration().all().find(|a| a.column == "id") else {
         return Ok(Vec::new());
     };
     let mut found: HashMap<String, Row> = HashMap::new();
     for chunk in ids.chunks(CHUNK) {
         let values = chunk.iter().map(|id| Some(SqlValue::from(id.as_str()))).collect();
-        let listing = Listing { filters: vec![(attribute, values)], ..Listing::default() };
+        let listing = Listing {
+            filters: vec![(attribute, values)],
+            viewer: caller.project_id.clone(),
+            ..Listing::default()
+        };
         let rows = state.store.list(R::declaration(), &listing).await?;
         found.extend(rows.into_iter().map(|row| (row.text("id").to_owned(), row)));
     }

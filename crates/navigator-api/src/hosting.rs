@@ -118,7 +118,7 @@ async fn networks_of_agent(
         let mut ids: Vec<_> = ports.iter().map(|port| port.text("network_id").to_owned()).collect();
         ids.sort();
         ids.dedup();
-        networks = controller::rows::<Network>(&state, &ids).await?;
+        networks = controller::rows::<Network>(&state, &caller, &ids).await?;
     }
     shown::<Network>(&state, &caller, uri.query(), networks, &[]).await
 }

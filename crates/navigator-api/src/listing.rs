@@ -116,7 +116,11 @@ pub(crate) fn listing(
     access: &Access<'_>,
     momentary: &Momentary<'_>,
 ) -> Result<Listing, Fault> {
-    let mut listing = Listing { visible_to: access.visible_to(), ..Listing::default() };
+    let mut listing = Listing {
+        visible_to: access.visible_to(),
+        viewer: access.caller.project_id.clone(),
+        ..Listing::default()
+    };
     listing.sort = sort(declaration, parameters, access)?;
     let mut names: Vec<&str> = Vec::new();
     for (name, _) in &parameters.0 {

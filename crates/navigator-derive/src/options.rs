@@ -133,7 +133,23 @@ impl Declared {
         for field in &named.named {
             declared.push(field)?;
         }
+        declared.compute_shared();
         Ok(declared)
+    }
+
+    /// Whether an object is shared with whoever looks, its RBAC policies say.
+    fn compute_shared(&mut self) {
+        if self.resource.rbac.is_none() {
+            return;
+        }
+        let table = self.resource.table.as_ref().unwrap_or(&self.resource.collection);
+        let sql = format!(
+            "EXISTS (SELECT 1 FROM rbac_policies r WHERE r.object_id = {table}.id \
+             AND r.action = 'access_as_shared' AND r.target_project IN ('*', $project))"
+        );
+        for field in self.fields.iter_mut().filter(|field| field.ident == "shared") {
+            field.options.computed = Some(syn::parse_quote!(#sql));
+        }
     }
 
     fn push(&mut self, field: &syn::Field) -> Result<()> {

@@ -31,6 +31,7 @@ pub mod row;
 pub mod rules;
 pub mod server_event;
 pub mod service_provider;
+pub mod sharing;
 pub mod standard;
 pub mod tagging;
 pub mod writes;

@@ -52,6 +52,9 @@ refusals! {
     HTTPNotFound {} => 404, "The resource could not be found.";
     PolicyNotAuthorized { action } => 403, "(rule:{action}) is disallowed by policy";
     Conflict { reason } => 409, "{reason}";
+    DuplicateRbacPolicy {} => 409, "An RBAC policy already exists with those values.";
+    RbacPolicyInUse { object_id, details } => 409,
+        "RBAC policy on object {object_id} cannot be removed because other objects depend on it: {details}.";
     TagNotFound { tag } => 404, "Tag {tag} could not be found.";
     TagResourceNotFound { resource, resource_id } => 404,
         "Resource {resource} {resource_id} could not be found.";

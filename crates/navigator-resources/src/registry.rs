@@ -51,4 +51,5 @@ registry! {
     trunk::Trunk,
     service_profile::ServiceProfile,
     flavor::Flavor,
+    rbac_policy::RbacPolicy,
 }

@@ -1,11 +1,14 @@
 //! A resource's decisions. Each answers with the object as it will be and the writes that make it
 //! so, from facts alone.
 
+use navigator_model::ProjectId;
+
 use crate::{
     context::{Caller, Context, Settings},
     declaration::Declaration,
     facts::{Facts, Stop},
     refusal::Refusal,
+    registry::rbac_policy::Action,
     resource::Resource,
     row::{DecodeError, Row, SqlValue},
     writes::Writes,
@@ -122,6 +125,12 @@ pub trait Rules: Resource {
     /// What a list of the own project's objects is never without.
     fn lazy() -> Option<Lazy> {
         None
+    }
+
+    /// Projects that do with it what RBAC policies of this action allow; the owner's may be among
+    /// them. Policies that they need stay.
+    fn used_by(&self, _action: Action, _facts: &Facts) -> Result<Vec<ProjectId>, Stop> {
+        Ok(Vec::new())
     }
 
     fn actions() -> &'static [MemberAction<Self>] {

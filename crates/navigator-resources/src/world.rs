@@ -23,6 +23,7 @@ use crate::{
     attribute::{Dict, Tags},
     facts::{AddressChoice, Fact, SegmentChoice},
     registry::{agent::Agent, gateway_port_forwarding::GatewayPortForwarding},
+    sharing,
 };
 
 pub(crate) const NOW: &str = "2026-01-02T03:04:05Z";
@@ -44,6 +45,8 @@ pub(crate) struct World {
     segments: BTreeSet<(String, Option<String>, u32)>,
     claims: BTreeMap<(String, u8, u16), String>,
     tags: BTreeMap<String, Tags>,
+    /// The project of whoever asks.
+    asking: String,
     /// What the last decision touched.
     pub(crate) touched: BTreeSet<(Scope, ObjectKey)>,
     /// Whether the last decision touched the hosts.
@@ -88,7 +91,9 @@ impl World {
         let mut body = map(body);
         body.entry("project_id").or_insert_with(|| caller.project_id.0.clone().into());
         let input = input::<R::Create>(&body)?;
-        self.decide(caller, |facts, context| R::create(&input, parent.as_deref(), facts, context))
+        self.decide(caller, |facts, context| {
+            sharing::create(&input, parent.as_deref(), facts, context)
+        })
     }
 
     pub(crate) fn update<R: Rules>(
@@ -97,9 +102,13 @@ impl World {
         id: impl ToString,
         body: Value,
     ) -> Result<R, Refusal> {
-        let update = input::<R::Update>(&map(body))?;
+        let body = map(body);
+        let shared = body.get("shared").and_then(Value::as_bool);
+        let update = input::<R::Update>(&body)?;
         let current: R = self.get(id);
-        self.decide(caller, |facts, context| R::update(&current, &update, facts, context))
+        self.decide(caller, |facts, context| {
+            sharing::update(&current, &update, shared, facts, context)
+        })
     }
 
     pub(crate) fn delete<R: Rules>(
@@ -141,6 +150,7 @@ impl World {
         mut decide: impl FnMut(&Facts, &Context<'_>) -> Result<(T, Writes), Stop>,
     ) -> Result<T, Refusal> {
         self.seeds += 1;
+        self.asking.clone_from(&caller.project_id.0);
         let settings = self.settings.clone();
         let seed = Uuid::from_u128(self.seeds);
         let context = Context { caller, settings: &settings, now: NOW, seed };

@@ -2,7 +2,6 @@ CREATE TABLE address_scopes (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
     ip_version BIGINT NOT NULL,
-    shared BOOLEAN NOT NULL,
     project_id TEXT NOT NULL,
     description TEXT NOT NULL,
     created_at TEXT NOT NULL,

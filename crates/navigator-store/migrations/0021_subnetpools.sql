@@ -10,7 +10,6 @@ CREATE TABLE subnetpools (
     min_prefixlen BIGINT NOT NULL,
     max_prefixlen BIGINT NOT NULL,
     is_default BOOLEAN NOT NULL,
-    shared BOOLEAN NOT NULL,
     address_scope_id TEXT REFERENCES address_scopes (id),
     project_id TEXT NOT NULL,
     description TEXT NOT NULL,

@@ -1,7 +1,6 @@
 CREATE TABLE qos_policies (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
-    shared BOOLEAN NOT NULL,
     is_default BOOLEAN NOT NULL,
     project_id TEXT NOT NULL,
     description TEXT NOT NULL,

@@ -138,7 +138,9 @@ where
         for index in 0..count {
             // New for each: otherwise two of one kind would get the same ids.
             let context = Context { caller, settings, now, seed: Uuid::new_v4() };
-            let (value, writes) = settle(&mut tx, |facts| decide(index, facts, &context)).await?;
+            let (value, writes) =
+                settle(&mut tx, &caller.project_id.0, |facts| decide(index, facts, &context))
+                    .await?;
             write::execute(&mut tx, writes, now, &mut effects).await?;
             values.push(value);
         }
@@ -162,7 +164,7 @@ where
 }
 
 /// Loads facts until the decision ends.
-async fn settle<T, F>(tx: &mut Tx, mut decide: F) -> Result<(T, Writes), Ended>
+async fn settle<T, F>(tx: &mut Tx, viewer: &str, mut decide: F) -> Result<(T, Writes), Ended>
 where
     T: Send,
     F: FnMut(&Facts) -> Result<(T, Writes), Stop> + Send,
@@ -174,7 +176,7 @@ where
             Err(Stop::Refuse(refusal)) => return Err(Ended::Refused(refusal)),
             Err(Stop::Corrupt(error)) => return Err(error.into()),
             Err(Stop::Need(query)) => {
-                let fact = load::load(tx, &query).await?;
+                let fact = load::load(tx, &query, viewer).await?;
                 known.learn(query, fact, tx);
             }
         }

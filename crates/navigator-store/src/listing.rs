@@ -12,7 +12,7 @@ use crate::{
     backend::Backend,
     error::StoreError,
     sql::{Param, Sql},
-    table::{column, columns, operand, push_equals, select_from},
+    table::{column, columns, push_equals, select_from},
 };
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Listing {
     pub conditions: Vec<(&'static str, SqlValue)>,
     /// Only what this project may see; `None` sees everything.
     pub visible_to: Option<ProjectId>,
+    /// Who looks: what is shown as shared is shared with this project. Empty: with every project.
+    pub viewer: ProjectId,
     /// The id is always the last key. NULL sorts before every value.
     pub sort: Vec<(&'static Attribute, Direction)>,
     pub limit: Option<u32>,
@@ -99,7 +101,7 @@ pub(crate) async fn list(
         Some(columns) => columns.clone(),
         None => declaration.columns().collect(),
     };
-    let mut sql = select_from(declaration, attributes.iter().copied());
+    let mut sql = select_from(declaration, attributes.iter().copied(), &listing.viewer.0);
     sql.push(" WHERE ");
     push_conditions(&mut sql, declaration, listing)?;
     if let Some(marker) = &marker {
@@ -141,7 +143,7 @@ async fn marker(
 ) -> Result<Row, StoreError> {
     let unknown = || StoreError::UnknownMarker(id.to_owned());
     let attributes: Vec<_> = keys.iter().map(|key| key.0).collect();
-    let mut sql = select_from(declaration, attributes.iter().copied());
+    let mut sql = select_from(declaration, attributes.iter().copied(), &listing.viewer.0);
     let param = Param::typed(&id.into(), SqlType::Text).ok_or_else(unknown)?;
     sql.push(" WHERE ").push(declaration.key).push(" = ").bind(param);
     for (name, value) in &listing.conditions {
@@ -177,7 +179,8 @@ fn push_conditions(
         sql.push(" AND updated_at >= ").bind(since.as_str());
     }
     for (name, bound) in &listing.bounds {
-        sql.push(" AND ").push(&operand(column(declaration, name)?));
+        let operand = sql.operand(column(declaration, name)?);
+        sql.push(" AND ").push(&operand);
         match bound {
             Bound::AtLeast(text) => sql.push(" >= ").bind(text.as_str()),
             Bound::Below(text) => sql.push(" < ").bind(text.as_str()),
@@ -203,6 +206,13 @@ fn push_visible(sql: &mut Sql, declaration: &Declaration, project: &ProjectId) {
     }
     if !declaration.visible_to_all.is_empty() {
         sql.push(" OR (").push(declaration.visible_to_all).push(")");
+    }
+    if let Some(object_type) = declaration.rbac {
+        sql.push(&format!(
+            " OR id IN (SELECT r.object_id FROM rbac_policies r \
+             WHERE r.object_type = '{object_type}' AND r.target_project IN ('*', "
+        ));
+        sql.bind(param.clone()).push("))");
     }
     if !declaration.visible_to_project.is_empty() {
         sql.push(" OR (");
@@ -305,7 +315,7 @@ fn push_beyond(sql: &mut Sql, keys: &[Key], marker: &Row, paging: Paging) {
 }
 
 fn push_past(sql: &mut Sql, attribute: &Attribute, value: &SqlValue, direction: Direction) {
-    let operand = &operand(attribute);
+    let operand = &sql.operand(attribute);
     match (Param::typed(value, attribute.sql), direction) {
         (Some(Param::Null(_)), Direction::Ascending) => sql.push(operand).push(" IS NOT NULL"),
         (Some(Param::Null(_)) | None, _) => sql.push("FALSE"),
@@ -319,7 +329,8 @@ fn push_past(sql: &mut Sql, attribute: &Attribute, value: &SqlValue, direction: 
 
 fn push_order(sql: &mut Sql, keys: &[Key], paging: Paging) {
     for (index, (attribute, direction)) in keys.iter().enumerate() {
-        sql.push(if index == 0 { " ORDER BY " } else { ", " }).push(&operand(attribute));
+        let operand = sql.operand(attribute);
+        sql.push(if index == 0 { " ORDER BY " } else { ", " }).push(&operand);
         // NULLs as SQLite sorts them; PostgreSQL does the reverse. An id is never NULL, and without
         // the clause PostgreSQL walks its index.
         sql.push(match (taken(*direction, paging), attribute.column) {

@@ -13,9 +13,10 @@ use crate::{
 /// Values of one condition in one statement. SQLite takes 32,766 parameters.
 const MOST_VALUES: usize = 4096;
 
-pub(crate) async fn load(tx: &mut Tx, query: &Query) -> Result<Fact, StoreError> {
+/// `viewer` is the project that asks.
+pub(crate) async fn load(tx: &mut Tx, query: &Query, viewer: &str) -> Result<Fact, StoreError> {
     Ok(match query {
-        Query::Rows { table, select } => rows(tx, table, select).await?,
+        Query::Rows { table, select } => rows(tx, table, select, viewer).await?,
         Query::Tags { object_id } => Fact::Tags(tags(tx, object_id).await?),
         Query::AllocateAddress { subnet_id, network_id, port_id, choice } => {
             let place = allocate::AddressPlace {
@@ -45,10 +46,10 @@ async fn tags(tx: &mut Tx, object_id: &str) -> Result<Tags, StoreError> {
     Ok(Tags(rows.iter().map(|row| row.text("tag").to_owned()).collect()))
 }
 
-async fn rows(tx: &mut Tx, table: &str, select: &Select) -> Result<Fact, StoreError> {
+async fn rows(tx: &mut Tx, table: &str, select: &Select, viewer: &str) -> Result<Fact, StoreError> {
     let mut found = Vec::new();
     for part in parts(select) {
-        found.append(&mut part_of_rows(tx, table, &part).await?);
+        found.append(&mut part_of_rows(tx, table, &part, viewer).await?);
     }
     if select.conditions.iter().any(|(_, values)| values.len() > MOST_VALUES) {
         found.sort_by(|a, b| a.text("id").cmp(b.text("id")));
@@ -72,7 +73,12 @@ fn parts(select: &Select) -> Vec<Select> {
     values.chunks(MOST_VALUES).map(part).collect()
 }
 
-async fn part_of_rows(tx: &mut Tx, table: &str, select: &Select) -> Result<Vec<Row>, StoreError> {
+async fn part_of_rows(
+    tx: &mut Tx,
+    table: &str,
+    select: &Select,
+    viewer: &str,
+) -> Result<Vec<Row>, StoreError> {
     let declaration = declaration(table)?;
     if select.lock && !declaration.view && tx.is_postgres() {
         // Locked first and read afterwards: a statement that waits for a lock still computes its
@@ -82,7 +88,7 @@ async fn part_of_rows(tx: &mut Tx, table: &str, select: &Select) -> Result<Vec<R
         sql.push(" ORDER BY id FOR UPDATE");
         tx.execute(sql).await?;
     }
-    let mut sql = select_from(declaration, declaration.fact_columns());
+    let mut sql = select_from(declaration, declaration.fact_columns(), viewer);
     push_select(&mut sql, declaration, select)?;
     sql.push(" ORDER BY id");
     tx.fetch(sql, &columns(declaration.fact_columns())).await

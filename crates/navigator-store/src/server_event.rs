@@ -54,7 +54,7 @@ impl Noted {
             tx.execute(Sql::with(&text, [id.into()])).await?;
         }
         let stored = || declaration.columns().filter(|column| column.expression.is_none());
-        let mut sql = select_from(declaration, stored());
+        let mut sql = select_from(declaration, stored(), "");
         sql.push(" WHERE id = ").bind(id);
         Ok(tx.fetch(sql, &columns(stored())).await?.pop())
     }

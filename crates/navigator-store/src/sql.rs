@@ -1,7 +1,9 @@
 //! A statement under construction: text with `$1`, `$2` … and its values. User input is only ever
 //! a value; the text comes from declarations and from this crate.
 
-use navigator_resources::{SqlType, SqlValue};
+use navigator_resources::{Attribute, SqlType, SqlValue};
+
+use crate::table::quoted;
 
 /// A value with its SQL type, which PostgreSQL wants to know for NULL too.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,16 +55,45 @@ impl From<String> for Param {
 pub(crate) struct Sql {
     pub(crate) text: String,
     pub(crate) params: Vec<Param>,
+    /// Who looks: what `$project` stands for in expressions.
+    viewer: String,
+    /// Where the viewer's project is bound.
+    viewer_placeholder: Option<String>,
 }
 
 impl Sql {
     pub(crate) fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), params: Vec::new() }
+        Self { text: text.to_owned(), ..Self::default() }
     }
 
     /// A whole statement with its values.
     pub(crate) fn with<const N: usize>(text: &str, params: [Param; N]) -> Self {
-        Self { text: text.to_owned(), params: params.into() }
+        Self { text: text.to_owned(), params: params.into(), ..Self::default() }
+    }
+
+    /// An empty statement whose expressions mean this project by `$project`. One that the database
+    /// cannot hold is nobody's.
+    pub(crate) fn seen_by(project: &str) -> Self {
+        let viewer = if project.contains('\0') { String::new() } else { project.to_owned() };
+        Self { viewer, ..Self::default() }
+    }
+
+    /// An expression of a declaration as it stands in this statement.
+    pub(crate) fn expression(&mut self, text: &str) -> String {
+        if !text.contains("$project") {
+            return text.to_owned();
+        }
+        let params = &mut self.params;
+        let placeholder = self.viewer_placeholder.get_or_insert_with(|| {
+            params.push(Param::Text(self.viewer.clone()));
+            format!("${}", params.len())
+        });
+        text.replace("$project", placeholder)
+    }
+
+    /// What the attribute is in a WHERE or ORDER BY.
+    pub(crate) fn operand(&mut self, attribute: &Attribute) -> String {
+        attribute.expression.map_or_else(|| quoted(attribute), |text| self.expression(text))
     }
 
     pub(crate) fn push(&mut self, text: &str) -> &mut Self {

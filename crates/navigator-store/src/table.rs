@@ -42,24 +42,22 @@ pub(crate) fn quoted(attribute: &Attribute) -> String {
     format!("\"{}\"", attribute.column)
 }
 
-/// What the attribute is in a WHERE or ORDER BY.
-pub(crate) fn operand(attribute: &Attribute) -> String {
-    attribute.expression.map_or_else(|| quoted(attribute), str::to_owned)
-}
-
-/// `SELECT a, (…) AS b FROM table`.
+/// `SELECT a, (…) AS b FROM table`, as a project sees it.
 pub(crate) fn select_from<'a>(
     declaration: &Declaration,
     attributes: impl IntoIterator<Item = &'a Attribute>,
+    viewer: &str,
 ) -> Sql {
-    let list: Vec<String> = attributes
-        .into_iter()
-        .map(|attribute| match attribute.expression {
-            Some(expression) => format!("{expression} AS {}", quoted(attribute)),
+    let mut sql = Sql::seen_by(viewer);
+    let mut list = Vec::new();
+    for attribute in attributes {
+        list.push(match attribute.expression {
+            Some(text) => format!("{} AS {}", sql.expression(text), quoted(attribute)),
             None => quoted(attribute),
-        })
-        .collect();
-    Sql::new(&format!("SELECT {} FROM {}", list.join(", "), declaration.table))
+        });
+    }
+    sql.push(&format!("SELECT {} FROM {}", list.join(", "), declaration.table));
+    sql
 }
 
 pub(crate) fn column(
@@ -106,7 +104,7 @@ pub(crate) fn push_equals<'a>(
         sql.bind_in(&format!("k.{item}"), params).push(")");
         return;
     }
-    let operand = operand(attribute);
+    let operand = sql.operand(attribute);
     match (null, params.is_empty()) {
         (false, _) => sql.bind_in(&operand, params),
         (true, true) => sql.push(&operand).push(" IS NULL"),

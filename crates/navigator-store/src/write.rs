@@ -46,6 +46,10 @@ pub(crate) async fn execute(
                 let before = noted.before(tx, declaration, &id).await?;
                 let text = format!("DELETE FROM {} WHERE id = $1", declaration.table);
                 tx.execute(Sql::with(&text, [id.as_str().into()])).await?;
+                if declaration.rbac.is_some() {
+                    let text = "DELETE FROM rbac_policies WHERE object_id = $1";
+                    tx.execute(Sql::with(text, [id.as_str().into()])).await?;
+                }
                 if declaration.tags {
                     let text = "DELETE FROM tags WHERE object_id = $1";
                     tx.execute(Sql::with(text, [id.into()])).await?;

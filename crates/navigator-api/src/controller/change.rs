@@ -8,7 +8,8 @@ use axum::{
 };
 use navigator_model::{Revision, Scope};
 use navigator_resources::{
-    Caller, Facts, MemberAction, Refusal, Resource, Row, Rules, Select, SqlValue, Stop,
+    AttributeValue as _, Caller, Facts, MemberAction, Refusal, Resource, Row, Rules, Select,
+    SqlValue, Stop, sharing,
 };
 use serde_json::{Map, Value};
 
@@ -79,15 +80,17 @@ pub(crate) async fn update<R: Rules>(
     // Whatever is named counts, also with its default: resetting is setting.
     access.permit(access.named(&rule, &attributes), About::Changed(&row, &attributes)).await?;
     let update: R::Update = input(&attributes)?;
+    let shared = attributes.get("shared").and_then(|value| bool::from_json(value).ok());
     let (id, moved) = state
         .store
         .decide(&caller, &state.settings, &now(), |facts, context| {
             let object = target.load::<R>(facts)?;
-            R::update(&object, &update, facts, context).map(|(_, writes)| (object.id(), writes))
+            sharing::update(&object, &update, shared, facts, context)
+                .map(|(_, writes)| (object.id(), writes))
         })
         .await?;
     conclude::<R>(&state, moved).await;
-    match rows::<R>(&state, &[id]).await?.pop() {
+    match rows::<R>(&state, &caller, &[id]).await?.pop() {
         Some(row) => one::<R>(&state, &mut access, row, &None).await,
         None => Err(Refusal::not_found::<R>(ids.id()).into()),
     }

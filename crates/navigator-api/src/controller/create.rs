@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use navigator_resources::{AttributeValue as _, Caller, Rules, Write, attribute::Tags};
+use navigator_resources::{AttributeValue as _, Caller, Rules, Write, attribute::Tags, sharing};
 use serde_json::{Value, json};
 
 use super::{Ids, access, embed::present_all, input, rows};
@@ -50,7 +50,7 @@ pub(crate) async fn create<R: Rules>(
             inputs.len(),
             |index, facts, context| {
                 let input = &inputs[index];
-                let (object, mut writes) = R::create(input, parent_id, facts, context)?;
+                let (object, mut writes) = sharing::create::<R>(input, parent_id, facts, context)?;
                 if !tags[index].is_empty() {
                     let (id, add) = (object.id(), tags[index].clone());
                     writes.push(Write::Tag { id, add, remove: Vec::new() });
@@ -60,7 +60,7 @@ pub(crate) async fn create<R: Rules>(
         )
         .await?;
     state.wake(moved);
-    let rows = rows::<R>(&state, &created).await?;
+    let rows = rows::<R>(&state, &caller, &created).await?;
     let view = View::of(&state);
     let values = present_all::<R>(&state, &mut access, &rows, &view, &None).await?;
     let answer = if many {

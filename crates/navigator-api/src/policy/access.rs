@@ -97,7 +97,7 @@ impl<'a> Access<'a> {
             ids.retain(|id| !relation.rows.contains_key(id));
             ids.sort_unstable();
             ids.dedup();
-            let rows = load(state, relation.declaration, &ids).await?;
+            let rows = load(state, caller, relation.declaration, &ids).await?;
             if about.iter().any(|about| matches!(about, About::New(_))) {
                 check_seen(state, caller, relation.declaration, &ids, rows.clone()).await?;
             }
@@ -136,7 +136,12 @@ impl<'a> Access<'a> {
         &mut self,
         conditions: Vec<(&'static str, SqlValue)>,
     ) -> Result<Option<Row>, Fault> {
-        let listing = Listing { conditions, visible_to: self.visible_to(), ..Listing::default() };
+        let listing = Listing {
+            conditions,
+            visible_to: self.visible_to(),
+            viewer: self.caller.project_id.clone(),
+            ..Listing::default()
+        };
         let rows = self.state.store.list(self.declaration, &listing).await?;
         Ok(self.seen(rows).await?.pop())
     }
@@ -232,6 +237,7 @@ async fn check_seen(
 /// Rows of these ids, of any project.
 async fn load(
     state: &ApiState,
+    caller: &Caller,
     declaration: &'static Declaration,
     ids: &[String],
 ) -> Result<Vec<Row>, Fault> {
@@ -241,7 +247,11 @@ async fn load(
     let mut rows = Vec::new();
     for chunk in ids.chunks(CHUNK) {
         let values = chunk.iter().map(|id| Some(SqlValue::from(id.as_str()))).collect();
-        let listing = Listing { filters: vec![(attribute, values)], ..Listing::default() };
+        let listing = Listing {
+            filters: vec![(attribute, values)],
+            viewer: caller.project_id.clone(),
+            ..Listing::default()
+        };
         rows.extend(state.store.list(declaration, &listing).await?);
     }
     Ok(rows)

@@ -48,6 +48,7 @@ mod overload;
 mod port_attributes;
 mod qos;
 mod quotas;
+mod rbac_policies;
 mod requests;
 mod security_groups;
 mod segments;

@@ -7,7 +7,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use ipnet::IpNet;
-use navigator_model::AddressGroupId;
+use navigator_model::{AddressGroupId, ProjectId};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -15,7 +15,9 @@ use crate::{
     SecurityGroupRule, Select, Stop, Writes,
     attribute::Text,
     forwarding::ForwardingStandard,
-    registry::default_security_group_rule::DefaultSecurityGroupRule,
+    registry::{
+        default_security_group_rule::DefaultSecurityGroupRule, rbac_policy::Action,
+    },
 };
 
 /// More prefixes than this in one group are refused: each is an element of a set in the kernel.
@@ -38,13 +40,15 @@ pub struct AddressGroup {
     /// Each once, in order.
     #[field(create, default = Vec::new())]
     pub addresses: Vec<IpNet>,
+    #[field(hidden)]
+    pub shared: bool,
     #[field(standard)]
     pub standard: crate::forwarding::ForwardingStandard,
 }
 
 impl AddressGroup {
     pub fn is_visible_to(&self, caller: &Caller) -> bool {
-        caller.owns(&self.standard.project_id)
+        self.shared || caller.owns(&self.standard.project_id)
     }
 
     /// The group, if the caller may see it.
@@ -90,6 +94,7 @@ impl Rules for AddressGroup {
             id: AddressGroupId(context.uuid("address_group")),
             name: input.name.clone(),
             addresses: addresses.into_iter().collect(),
+            shared: false,
             standard: ForwardingStandard::new(
                 input.standard.project_id.clone(),
                 input.standard.description.clone(),
@@ -114,6 +119,12 @@ impl Rules for AddressGroup {
             writes.update(&group);
         }
         Ok((group, writes))
+    }
+
+    fn used_by(&self, _action: Action, facts: &Facts) -> Result<Vec<ProjectId>, Stop> {
+        let select = Select::eq("remote_address_group_id", self.id());
+        let rules: Vec<SecurityGroupRule> = facts.list(select)?;
+        Ok(rules.into_iter().map(|rule| rule.standard.project_id).collect())
     }
 
     fn delete(current: &Self, facts: &Facts, _context: &Context<'_>) -> Result<Writes, Stop> {

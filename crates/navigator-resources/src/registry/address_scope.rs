@@ -1,9 +1,12 @@
 //! Address scopes: the subnet pools of one have prefixes that do not overlap, so their networks can
 //! be routed to each other as they are.
 
+use navigator_model::ProjectId;
+
 use crate::{
     Caller, Context, Facts, Refusal, Resource, Rules, Select, Standard, Stop, SubnetPool, Writes,
-    attribute::Text, registry::subnet::IpVersion,
+    attribute::Text,
+    registry::{rbac_policy::Action, subnet::IpVersion},
 };
 
 crate::attribute::ids! { AddressScopeId }
@@ -15,7 +18,6 @@ crate::attribute::ids! { AddressScopeId }
     collection = "address_scopes",
     class = "AddressScope",
     extension = "address-scope",
-    visible_to_all = "shared",
     rbac = "address_scope"
 )]
 pub struct AddressScope {
@@ -77,6 +79,11 @@ impl Rules for AddressScope {
             writes.update(&scope);
         }
         Ok((scope, writes))
+    }
+
+    fn used_by(&self, _action: Action, facts: &Facts) -> Result<Vec<ProjectId>, Stop> {
+        let pools = facts.list::<SubnetPool>(Select::eq("address_scope_id", self.id()))?;
+        Ok(pools.into_iter().map(|pool| pool.standard.project_id).collect())
     }
 
     fn delete(current: &Self, facts: &Facts, _context: &Context<'_>) -> Result<Writes, Stop> {

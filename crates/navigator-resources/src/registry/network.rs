@@ -10,12 +10,14 @@ use crate::{
         agent::{self, DHCP_AGENT},
         port,
         qos_policy::QosPolicyId,
+        rbac_policy::Action,
         segment::{self as segments, Segment, SegmentId, SegmentRequest, ShownSegments},
     },
 };
 
 mod mtu;
 mod segment;
+mod sharing;
 
 pub use segment::NetworkType;
 pub(crate) use segment::{ChosenSegment, Taker, Wanted};
@@ -28,7 +30,7 @@ pub(crate) use segment::{ChosenSegment, Taker, Wanted};
     class = "Network",
     extension = "network",
     tags,
-    visible_to_all = "shared OR external",
+    rbac = "network",
     present = segments::present
 )]
 pub struct Network {
@@ -46,6 +48,12 @@ pub struct Network {
     pub status_reason: Option<String>,
     #[field(create, update, filter, default = false)]
     pub shared: bool,
+    /// The caller's project may use it, as a shared or as an external network.
+    #[field(
+        internal,
+        computed = "EXISTS (SELECT 1 FROM rbac_policies r WHERE r.object_id = networks.id AND r.target_project IN ('*', $project))"
+    )]
+    pub accessible: bool,
     #[field(name = "router:external", create, update, filter, default = false)]
     pub external: bool,
     /// Topologies that are made automatically lead out by it: at most one, and an external one.
@@ -99,8 +107,7 @@ impl Network {
     }
 
     pub fn is_visible_to(&self, caller: &Caller) -> bool {
-        let open = self.shared || self.external || caller.is_service;
-        open || caller.owns(&self.standard.project_id)
+        self.accessible || caller.is_service || caller.owns(&self.standard.project_id)
     }
 
     /// The network, if the caller may see it.
@@ -131,6 +138,7 @@ impl Rules for Network {
             status: "ACTIVE".to_owned(),
             status_reason: None,
             shared: input.shared,
+            accessible: input.shared || input.external,
             external: input.external,
             is_default: input.is_default && input.external,
             ipv4_address_scope: None,
@@ -164,6 +172,9 @@ impl Rules for Network {
             standard.description = Text::default();
             writes.insert(&Segment::new(id, network.id, chosen, standard));
         }
+        if network.external {
+            sharing::open(&network, context, &mut writes)?;
+        }
         Ok((network, writes))
     }
 
@@ -179,6 +190,9 @@ impl Rules for Network {
             network.mtu = mtu::choose(network.mtu, network.network_type, context.settings)?;
         }
         network.is_default &= network.external;
+        if update.shared == Some(false) {
+            sharing::check_unshared(current, facts)?;
+        }
         if network == *current {
             return Ok((network, Writes::new()));
         }
@@ -186,14 +200,15 @@ impl Rules for Network {
             check_only_default(&network, facts)?;
         }
         qos::usable(network.qos_policy_id, current.qos_policy_id, facts, context.caller)?;
-        if current.shared && !network.shared {
-            check_unshared(current, facts)?;
-        }
-        if current.external && !network.external {
-            check_not_external(current, facts)?;
-        }
         let mut writes = Writes::new();
         writes.update(&network);
+        if current.external && !network.external {
+            check_not_external(current, facts)?;
+            sharing::close(current, facts, &mut writes)?;
+        }
+        if network.external && !current.external {
+            sharing::open(&network, context, &mut writes)?;
+        }
         // No agent knows a network's name.
         if (network.mtu, network.admin_state_up) != (current.mtu, current.admin_state_up) {
             writes.touch(Scope::Network(network.id), ObjectKey::Network(network.id));
@@ -207,6 +222,10 @@ impl Rules for Network {
             }
         }
         Ok((network, writes))
+    }
+
+    fn used_by(&self, action: Action, facts: &Facts) -> Result<Vec<ProjectId>, Stop> {
+        sharing::users(self, action, facts)
     }
 
     /// Takes its subnets and the ports that nobody asked for with it.
@@ -247,24 +266,6 @@ fn qos_policy(
     };
     qos::usable(named, None, facts, context.caller)?;
     Ok(named)
-}
-
-/// Nobody else may be left on a network that becomes private. Gateways and floating IPs stand on
-/// external networks by right, DHCP servers belong to the network.
-fn check_unshared(network: &Network, facts: &Facts) -> Result<(), Stop> {
-    let owner = &network.standard.project_id;
-    let foreign = |project_id: &ProjectId| !project_id.0.is_empty() && project_id != owner;
-    let ports: Vec<Port> = facts.list(Select::eq("network_id", network.id.to_string()))?;
-    let used = ports.iter().any(|port| {
-        let by_right =
-            [port::DHCP_OWNER, port::ROUTER_GATEWAY_OWNER, port::FLOATING_IP_OWNER];
-        !by_right.contains(&port.device_owner.0.as_str()) && foreign(&port.standard.project_id)
-    });
-    let subnets = Subnet::of(network.id, facts)?;
-    if used || subnets.iter().any(|subnet| foreign(&subnet.standard.project_id)) {
-        return Err(Refusal::InvalidSharedSetting { network: network.name.0.clone() }.into());
-    }
-    Ok(())
 }
 
 /// Two requests at once are told apart by the table's index.

@@ -7,8 +7,11 @@ mod tests;
 
 pub use shown::ShownRules;
 
+use navigator_model::ProjectId;
+
 use crate::{
-    Context, Facts, Refusal, Resource, Rules, Select, Standard, Stop, Writes, attribute::Text, qos,
+    Context, Facts, FloatingIp, Network, Port, Refusal, Resource, Router, Rules, Select, Standard,
+    Stop, Writes, attribute::Text, qos, registry::rbac_policy::Action,
 };
 
 crate::attribute::ids! { QosPolicyId }
@@ -21,10 +24,10 @@ crate::attribute::ids! { QosPolicyId }
     path = "qos/policies",
     table = "qos_policies",
     class = "QosPolicy",
+    quota = "qos_policy",
     extension = "qos",
     tags,
     rbac = "qos_policy",
-    visible_to_all = "shared",
     present = shown::present
 )]
 pub struct QosPolicy {
@@ -42,9 +45,6 @@ pub struct QosPolicy {
     /// Kind and id of one object that points at it.
     #[field(hidden, computed = shown::USER)]
     pub user: Option<String>,
-    /// 1 if an object of another project points at it.
-    #[field(hidden, computed = shown::FOREIGN)]
-    pub foreign_users: i64,
     #[field(standard)]
     pub standard: Standard,
 }
@@ -63,7 +63,6 @@ impl Rules for QosPolicy {
             is_default: input.is_default,
             rules: ShownRules::default(),
             user: None,
-            foreign_users: 0,
             standard: Standard::of(&input.standard, context),
         };
         only_default(&policy, facts)?;
@@ -84,17 +83,23 @@ impl Rules for QosPolicy {
             return Ok((policy, Writes::new()));
         }
         only_default(&policy, facts)?;
-        if current.shared && !policy.shared {
-            // Read after the lock was granted.
-            let fresh = facts.find::<Self>(current.id)?;
-            if fresh.is_some_and(|fresh| fresh.foreign_users > 0) {
-                let network = current.name.0.clone();
-                return Err(Refusal::InvalidSharedSetting { network }.into());
-            }
-        }
         let mut writes = Writes::new();
         writes.update(&policy);
         Ok((policy, writes))
+    }
+
+    fn used_by(&self, _action: Action, facts: &Facts) -> Result<Vec<ProjectId>, Stop> {
+        let select = || Select::eq("qos_policy_id", self.id());
+        let networks = facts.list::<Network>(select())?.into_iter();
+        let ports = facts.list::<Port>(select())?.into_iter();
+        let floating_ips = facts.list::<FloatingIp>(select())?.into_iter();
+        let gateways = facts.list::<Router>(Select::eq("gateway_qos_policy_id", self.id()))?;
+        Ok(networks
+            .map(|network| network.standard.project_id)
+            .chain(ports.map(|port| port.standard.project_id))
+            .chain(floating_ips.map(|floating_ip| floating_ip.standard.project_id))
+            .chain(gateways.into_iter().map(|router| router.standard.project_id))
+            .collect())
     }
 
     /// Takes its rules with it.

@@ -8,15 +8,17 @@ pub(crate) mod tests;
 
 use std::collections::BTreeSet;
 
-use navigator_model::SecurityGroupId;
+use navigator_model::{ProjectId, SecurityGroupId};
 
 pub use default_group::{DEFAULT, ensure};
 pub use membership::{check_statefulness, wanted};
 
 use crate::{
-    Caller, Context, Embedded, Facts, Lazy, Refusal, Resource, Rules, SecurityGroupRule, Select,
+    Caller, Context, Embedded, Facts, Lazy, Port, Refusal, Resource, Rules, SecurityGroupRule, Select,
     SqlValue, Standard, Stop, Writes, attribute::Text,
-    registry::default_security_group_rule::DefaultSecurityGroupRule,
+    registry::{
+        default_security_group_rule::DefaultSecurityGroupRule, rbac_policy::Action,
+    },
 };
 
 /// A named set of rules.
@@ -37,8 +39,8 @@ pub struct SecurityGroup {
     /// Whether answers to what was let through pass without a rule of their own.
     #[field(create, update, filter, default = true)]
     pub stateful: bool,
-    /// Whether other projects may use it.
-    #[field(filter, computed = "FALSE")]
+    /// Whether it is shared with the caller's project.
+    #[field(filter)]
     pub shared: bool,
     /// The one that the project got without asking; found by this and not by its name.
     #[field(internal)]
@@ -55,7 +57,7 @@ pub struct SecurityGroup {
 
 impl SecurityGroup {
     pub fn is_visible_to(&self, caller: &Caller) -> bool {
-        caller.owns(&self.standard.project_id)
+        self.shared || caller.owns(&self.standard.project_id)
     }
 
     /// The group, if the caller may see it.
@@ -122,6 +124,15 @@ impl Rules for SecurityGroup {
     }
 
     /// Rules go with it: its own, and those of other groups that let its ports in.
+    /// By ports that have it and by rules that name it.
+    fn used_by(&self, _action: Action, facts: &Facts) -> Result<Vec<ProjectId>, Stop> {
+        let ports: Vec<Port> = facts.list(Select::eq("security_groups", self.id()))?;
+        let rules: Vec<SecurityGroupRule> =
+            facts.list(Select::eq("remote_group_id", self.id()))?;
+        let ports = ports.into_iter().map(|port| port.standard.project_id);
+        Ok(ports.chain(rules.into_iter().map(|rule| rule.standard.project_id)).collect())
+    }
+
     fn delete(current: &Self, facts: &Facts, context: &Context<'_>) -> Result<Writes, Stop> {
         if current.is_default && !context.caller.is_admin {
             return Err(Refusal::SecurityGroupCannotRemoveDefault {}.into());

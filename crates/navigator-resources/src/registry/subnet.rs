@@ -38,8 +38,9 @@ pub use pools::AllocationPool;
     class = "Subnet",
     extension = "subnet",
     tags,
-    visible_to_all = "network_id IN (SELECT n.id FROM networks n WHERE n.shared OR n.external)",
-    visible_to_project = "network_id IN (SELECT n.id FROM networks n WHERE n.project_id = $project)"
+    visible_to_project = "network_id IN (SELECT n.id FROM networks n WHERE n.project_id = $project) \
+        OR network_id IN (SELECT r.object_id FROM rbac_policies r WHERE r.object_type = 'network' \
+        AND r.action IN ('access_as_shared', 'access_as_external') AND r.target_project IN ('*', $project))"
 )]
 pub struct Subnet {
     #[field(id, filter, sort)]
@@ -91,7 +92,7 @@ pub struct Subnet {
     #[field(
         hidden,
         filter,
-        computed = "(SELECT n.shared FROM networks n WHERE n.id = subnets.network_id)"
+        computed = "EXISTS (SELECT 1 FROM rbac_policies r WHERE r.object_id = subnets.network_id AND r.action = 'access_as_shared' AND r.target_project IN ('*', $project))"
     )]
     pub shared: bool,
     /// Of a network whose subnets are each on one wire.

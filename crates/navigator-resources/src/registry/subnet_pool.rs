@@ -2,11 +2,12 @@
 //! two subnets of a pool overlap. Whoever cuts holds the pool's row.
 
 use ipnet::IpNet;
+use navigator_model::ProjectId;
 
 use crate::{
     Caller, Context, Facts, Refusal, Resource, Rules, Select, Standard, Stop, Subnet, Writes,
     attribute::Name,
-    registry::{address_scope::AddressScopeId, subnet::IpVersion},
+    registry::{address_scope::AddressScopeId, rbac_policy::Action, subnet::IpVersion},
     rules::MemberAction,
 };
 
@@ -33,7 +34,6 @@ const MOST_PREFIXES: usize = 1000;
     collection = "subnetpools",
     class = "SubnetPool",
     extension = "subnet_allocation",
-    visible_to_all = "shared",
     tags,
     rbac = "subnetpool"
 )]
@@ -176,6 +176,11 @@ impl Rules for SubnetPool {
         }
         let writes = pool.change(current, facts, context)?;
         Ok((pool, writes))
+    }
+
+    fn used_by(&self, _action: Action, facts: &Facts) -> Result<Vec<ProjectId>, Stop> {
+        let subnets = self.subnets(facts)?;
+        Ok(subnets.into_iter().map(|subnet| subnet.standard.project_id).collect())
     }
 
     fn delete(current: &Self, facts: &Facts, _context: &Context<'_>) -> Result<Writes, Stop> {

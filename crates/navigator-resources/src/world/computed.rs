@@ -14,6 +14,13 @@ impl World {
             let found = self.rows.get(table).and_then(|rows| rows.get(id));
             found.map_or(SqlValue::Null, |row| row.get(column).clone())
         };
+        let object = if table == "subnets" { row.text("network_id") } else { id.as_str() };
+        let policies = self.load_raw("rbac_policies", "object_id", object);
+        let meant = |policy: &&Row| ["*", &self.asking].contains(&policy.text("target_project"));
+        let shared = |policy: &Row| policy.text("action") == "access_as_shared";
+        let policies: Vec<&Row> = policies.iter().filter(meant).collect();
+        row.0.insert("shared", policies.iter().any(|policy| shared(policy)).into());
+        row.0.insert("accessible", (!policies.is_empty()).into());
         match table {
             "routers" => {
                 let rows = self.load_raw("gateway_port_forwardings", "router_id", &id);
@@ -78,9 +85,7 @@ impl World {
                 row.0.insert("l2_adjacency", (!on_segments).into());
             }
             "subnets" => {
-                for column in ["external", "shared"] {
-                    row.0.insert(column, cell("networks", row.get("network_id"), column));
-                }
+                row.0.insert("external", cell("networks", row.get("network_id"), "external"));
             }
             _ => {}
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use navigator_model::ProjectId;
-use navigator_resources::{Attribute, Network, Resource, Row, SqlValue};
+use navigator_resources::{Attribute, Network, RbacPolicy, Resource, Row, SqlValue};
 use navigator_store::{Direction, Listing, Paging, Store, StoreError};
 
 use crate::{
@@ -42,13 +42,21 @@ async fn networks(store: &Store, count: u32) {
             ("id", id(n * 37 % 101).into()),
             ("name", format!("net{n}").into()),
             ("project_id", if n % 2 == 0 { "p1" } else { "p2" }.into()),
-            ("shared", (n % 5 == 0).into()),
             ("external", false.into()),
             ("mtu", i64::from(1400 + n % 5).into()),
             ("physical_network", physical_network),
         ])
     });
-    commit(store, writes.collect()).await;
+    let shared = (0..count).filter(|n| n % 5 == 0).map(|n| {
+        insertion::<RbacPolicy>(&[
+            ("id", id(1000 + n).into()),
+            ("object_type", "network".into()),
+            ("object_id", id(n * 37 % 101).into()),
+            ("action", "access_as_shared".into()),
+            ("target_project", if n == 0 { "*" } else { "p2" }.into()),
+        ])
+    });
+    commit(store, writes.chain(shared).collect()).await;
 }
 
 async fn list(store: &Store, listing: &Listing) -> Vec<Row> {
@@ -100,10 +108,25 @@ async fn filters_are_alternatives_within_and_conditions_between_attributes(datab
 
 async fn a_project_sees_its_own_and_what_is_shared(database: &Database) {
     let store = database.migrated().await;
-    networks(&store, 8).await;
+    networks(&store, 11).await;
     let visible_to = Some(ProjectId::from("p2"));
     let listing = Listing { visible_to, ..Listing::default() };
-    assert_eq!(names(&store, listing).await, set(&["net0", "net1", "net3", "net5", "net7"]));
+    assert_eq!(
+        names(&store, listing).await,
+        set(&["net0", "net1", "net3", "net5", "net7", "net9", "net10"])
+    );
+    let stranger = Listing { visible_to: Some(ProjectId::from("p3")), ..Listing::default() };
+    assert_eq!(names(&store, stranger).await, set(&["net0"]));
+    // What is shown as shared depends on who looks.
+    let shared = |viewer: &str| Listing {
+        viewer: ProjectId::from(viewer),
+        filters: vec![(attribute("shared"), vec![Some(true.into())])],
+        ..Listing::default()
+    };
+    assert_eq!(names(&store, shared("p2")).await, set(&["net0", "net5", "net10"]));
+    for viewer in ["p3", "", "p\0"] {
+        assert_eq!(names(&store, shared(viewer)).await, set(&["net0"]));
+    }
 }
 
 async fn pages_meet_without_gaps_in_both_directions(database: &Database) {

@@ -33,7 +33,8 @@ pub(crate) fn row(declaration: &'static Declaration, values: Values<'_>) -> Row 
             (_, "gw_port_id" | "router_id" | "port_id" | "l3_host" | "status_reason") => {
                 SqlValue::Null
             }
-            (_, "subnetpool_id" | "address_scope_id" | "qos_policy_id") => SqlValue::Null,
+            (_, "subnetpool_id" | "address_scope_id") => SqlValue::Null,
+            (_, "qos_policy_id" | "gateway_qos_policy_id") => SqlValue::Null,
             // There is one of each at most.
             (_, "is_default" | "auto_allocated") => SqlValue::Bool(false),
             (SqlType::Bool, _) => SqlValue::Bool(true),

@@ -81,7 +81,7 @@ fn external_network(
     let network_id = input.floating_network_id;
     let network = facts
         .find::<Network>(network_id)?
-        .filter(|n| n.external || n.shared || context.caller.owns(&n.standard.project_id))
+        .filter(|network| network.is_visible_to(context.caller))
         .ok_or_else(|| Refusal::not_found::<Network>(network_id))?;
     if !network.external {
         return Err(bad(format!("Network {network_id} is not a valid external network")));

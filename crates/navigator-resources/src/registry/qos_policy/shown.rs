@@ -26,13 +26,6 @@ pub(super) const USER: &str = "COALESCE(\
     (SELECT 'floatingip ' || f.id FROM floatingips f WHERE f.qos_policy_id = qos_policies.id LIMIT 1), \
     (SELECT 'router ' || r.id FROM routers r WHERE r.gateway_qos_policy_id = qos_policies.id LIMIT 1))";
 
-pub(super) const FOREIGN: &str = "CAST(CASE WHEN \
-    EXISTS (SELECT 1 FROM networks n WHERE n.qos_policy_id = qos_policies.id AND n.project_id <> qos_policies.project_id) \
-    OR EXISTS (SELECT 1 FROM ports p WHERE p.qos_policy_id = qos_policies.id AND p.project_id <> qos_policies.project_id) \
-    OR EXISTS (SELECT 1 FROM floatingips f WHERE f.qos_policy_id = qos_policies.id AND f.project_id <> qos_policies.project_id) \
-    OR EXISTS (SELECT 1 FROM routers r WHERE r.gateway_qos_policy_id = qos_policies.id AND r.project_id <> qos_policies.project_id) \
-    THEN 1 ELSE 0 END AS BIGINT)";
-
 /// A policy's rules of all kinds, ordered by kind and id.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ShownRules(Vec<Map<String, Value>>);

@@ -140,7 +140,7 @@ fn only_a_policy_that_is_seen_can_be_used() {
     world.update::<Port>(&tenant, instance, body.clone()).unwrap();
     world.update::<Router>(&tenant, router, gateway).unwrap();
     let unshared = world.update::<QosPolicy>(&admin(), foreign.id, json!({"shared": false}));
-    assert_eq!(refusal(unshared), refused(409, "InvalidSharedSetting"));
+    assert_eq!(refusal(unshared), refused(409, "RbacPolicyInUse"));
     site.floating_ip(body).unwrap();
 }
 

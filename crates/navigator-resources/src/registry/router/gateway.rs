@@ -82,7 +82,7 @@ fn check_network(
 ) -> Result<(), Stop> {
     let network = facts
         .find::<Network>(network_id)?
-        .filter(|n| n.external || n.shared || context.caller.owns(&n.standard.project_id))
+        .filter(|network| network.is_visible_to(context.caller))
         .ok_or_else(|| Refusal::not_found::<Network>(network_id))?;
     if !network.external {
         return Err(bad(format!("Network {network_id} is not an external network")));

@@ -105,7 +105,7 @@ fn visible_subnet(
     let subnet = facts.find::<Subnet>(subnet_id)?.ok_or_else(not_found)?;
     let network = facts.find::<Network>(subnet.network_id)?.ok_or_else(not_found)?;
     let owned = context.caller.owns(&subnet.standard.project_id);
-    if owned || network.shared || network.external {
+    if owned || network.is_visible_to(context.caller) {
         Ok((subnet, network))
     } else {
         Err(not_found())
