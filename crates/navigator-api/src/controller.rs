@@ -17,7 +17,9 @@ use axum::{
     Extension, Json,
     extract::{OriginalUri, Path, State},
 };
-use navigator_resources::{Caller, Input, Refusal, Resource, Row, Rules, SqlValue};
+use navigator_resources::{
+    Caller, Facts, Input, Refusal, Resource, Row, Rules, Select, SqlValue, Stop,
+};
 use navigator_store::Listing;
 use serde_json::{Value, json};
 
@@ -108,6 +110,16 @@ pub(crate) async fn rows<R: Resource>(
         found.extend(rows.into_iter().map(|row| (row.text("id").to_owned(), row)));
     }
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+}
+
+/// The rows of these ids as the decisions before this one left them, in the order of the ids: the
+/// last decision of a transaction, so that what a request is shown is what it made, whoever comes
+/// next.
+fn outcome<R: Resource>(ids: &[String], facts: &Facts) -> Result<Vec<Row>, Stop> {
+    let values = ids.iter().map(|id| SqlValue::from(id.as_str()));
+    let found = facts.rows::<R>(Select::any("id", values))?;
+    let by_id: HashMap<&str, &Row> = found.iter().map(|row| (row.text("id"), row)).collect();
+    Ok(ids.iter().filter_map(|id| by_id.get(id.as_str()).copied().cloned()).collect())
 }
 
 async fn one<R: Rules>(

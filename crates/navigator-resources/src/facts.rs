@@ -38,6 +38,8 @@ pub struct Select {
     pub conditions: Vec<(&'static str, Vec<SqlValue>)>,
     /// Take row locks (until the transaction ends).
     pub lock: bool,
+    /// Keep the rows from being locked by others (until the transaction ends).
+    pub hold: bool,
 }
 
 impl Select {
@@ -50,7 +52,7 @@ impl Select {
     }
 
     pub fn any(column: &'static str, values: impl IntoIterator<Item = SqlValue>) -> Self {
-        Self { conditions: vec![(column, values.into_iter().collect())], lock: false }
+        Self { conditions: vec![(column, values.into_iter().collect())], ..Self::default() }
     }
 
     #[must_use]
@@ -62,6 +64,15 @@ impl Select {
     #[must_use]
     pub fn locked(mut self) -> Self {
         self.lock = true;
+        self
+    }
+
+    /// For rows that the decision depends on and does not change: any number of transactions may
+    /// hold a row at once, and whoever changes or deletes it locks it and so comes before or after.
+    /// Bumps of its revision go on.
+    #[must_use]
+    pub fn held(mut self) -> Self {
+        self.hold = true;
         self
     }
 }
@@ -131,15 +142,19 @@ impl Facts {
         self.loaded.get(&query).ok_or(Stop::Need(query))
     }
 
-    /// All rows that match, by id.
-    pub fn list<R: Resource>(&self, select: Select) -> Result<Vec<R>, Stop> {
+    /// All rows that match, by id, as they are stored and computed.
+    pub fn rows<R: Resource>(&self, select: Select) -> Result<&[Row], Stop> {
         let Declaration { table, .. } = R::declaration();
         match self.get(Query::Rows { table, select })? {
-            Fact::Rows(rows) => {
-                rows.iter().map(R::from_row).collect::<Result<_, _>>().map_err(Stop::Corrupt)
-            }
-            _ => Ok(Vec::new()),
+            Fact::Rows(rows) => Ok(rows),
+            _ => Ok(&[]),
         }
+    }
+
+    /// All rows that match, by id.
+    pub fn list<R: Resource>(&self, select: Select) -> Result<Vec<R>, Stop> {
+        let rows = self.rows::<R>(select)?;
+        rows.iter().map(R::from_row).collect::<Result<_, _>>().map_err(Stop::Corrupt)
     }
 
     /// The row of this id, of any project: visibility is the caller's to check.
@@ -158,6 +173,11 @@ impl Facts {
             Fact::Tags(tags) => Ok(tags.clone()),
             _ => Ok(Tags::default()),
         }
+    }
+
+    /// The row of this id as it stays until the transaction ends. See [`Select::held`].
+    pub fn hold<R: Resource>(&self, id: impl ToString) -> Result<Option<R>, Stop> {
+        Ok(self.list(Select::eq("id", id.to_string()).held())?.pop())
     }
 
     /// Takes an address; `None` when it is taken or none is left.

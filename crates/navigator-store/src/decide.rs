@@ -197,7 +197,7 @@ impl Known {
     /// Where transactions run side by side, what was read before a lock was granted may be older
     /// than what the lock's last holder wrote: it is forgotten, and read again if asked for again.
     fn learn(&mut self, query: Query, fact: Fact, tx: &Tx) {
-        let locks = matches!(&query, Query::Rows { select, .. } if select.lock);
+        let locks = matches!(&query, Query::Rows { select, .. } if select.lock || select.hold);
         let lasts = locks || !matches!(&query, Query::Rows { .. });
         if locks && tx.is_postgres() && self.passing {
             self.facts = Facts::default();

@@ -80,12 +80,14 @@ async fn part_of_rows(
     viewer: &str,
 ) -> Result<Vec<Row>, StoreError> {
     let declaration = declaration(table)?;
-    if select.lock && !declaration.view && tx.is_postgres() {
+    if (select.lock || select.hold) && !declaration.view && tx.is_postgres() {
         // Locked first and read afterwards: a statement that waits for a lock still computes its
         // sub-selects from the state before the wait.
         let mut sql = Sql::new(&format!("SELECT id FROM {table}"));
         push_select(&mut sql, declaration, select)?;
-        sql.push(" ORDER BY id FOR UPDATE");
+        // What references to a row take too: it conflicts with FOR UPDATE and with nothing less.
+        let strength = if select.lock { "FOR UPDATE" } else { "FOR KEY SHARE" };
+        sql.push(" ORDER BY id ").push(strength);
         tx.execute(sql).await?;
     }
     let mut sql = select_from(declaration, declaration.fact_columns(), viewer);

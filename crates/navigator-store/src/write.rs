@@ -1,8 +1,10 @@
 //! Executes a decision's writes in order. Touches are only collected: they take the scopes' locks
 //! at the end of the transaction.
 
+use std::collections::HashMap;
+
 use navigator_model::{L4PortRange, Protocol};
-use navigator_resources::{Declaration, Link, Refusal, Row, Write, Writes};
+use navigator_resources::{Declaration, Link, Refusal, Row, SqlValue, Write, Writes};
 
 use crate::{
     backend::Tx,
@@ -22,6 +24,9 @@ pub(crate) struct Effects<'a> {
     pub(crate) noted: Noted,
 }
 
+/// How often the decision's writes raised the revision of a row so far, by table and id.
+type Raised = HashMap<(&'static str, String), i64>;
+
 pub(crate) async fn execute(
     tx: &mut Tx,
     writes: Writes,
@@ -29,6 +34,7 @@ pub(crate) async fn execute(
     effects: &mut Effects<'_>,
 ) -> Result<(), Ended> {
     let Effects { touched, creation, noted } = effects;
+    let mut raised = Raised::new();
     for write in writes.0 {
         match write {
             Write::Insert { declaration, row, conflict } => {
@@ -37,10 +43,13 @@ pub(crate) async fn execute(
             }
             Write::Update { declaration, id, row } => {
                 let before = noted.before(tx, declaration, &id).await?;
-                update(tx, declaration, &id, &row, now).await?;
+                update(tx, declaration, &id, &row, now, &mut raised).await?;
                 noted.written(declaration, before.as_ref(), Some(&row));
             }
-            Write::Bump { declaration, id } => bump(tx, declaration, &id, now).await?,
+            Write::Bump { declaration, id } => {
+                bump(tx, declaration, &id, now).await?;
+                *raised.entry((declaration.table, id)).or_default() += 1;
+            }
             Write::Tag { id, add, remove } => tag(tx, &id, add, remove).await?,
             Write::Delete { declaration, id } => {
                 let before = noted.before(tx, declaration, &id).await?;
@@ -169,12 +178,15 @@ fn counts_revisions(declaration: &Declaration) -> bool {
     column(declaration, "revision_number").is_ok()
 }
 
+/// Writes the row that the decision saw: one that somebody else changed since, because it was read
+/// without its lock, is not overwritten with what it was.
 async fn update(
     tx: &mut Tx,
     declaration: &'static Declaration,
     id: &str,
     row: &Row,
     now: &str,
+    raised: &mut Raised,
 ) -> Result<(), Ended> {
     let kept = ["id", "revision_number", "updated_at"];
     let mut sql = Sql::new(&format!("UPDATE {} SET ", declaration.table));
@@ -188,6 +200,12 @@ async fn update(
         sql.push(", revision_number = revision_number + 1, updated_at = ").bind(now);
     }
     sql.push(" WHERE id = ").bind(id);
+    if let (true, SqlValue::Int(seen)) = (counts_revisions(declaration), row.get("revision_number"))
+    {
+        let own = raised.entry((declaration.table, id.to_owned())).or_default();
+        sql.push(" AND revision_number = ").bind(*seen + *own);
+        *own += 1;
+    }
     one(tx.execute(sql).await?, declaration, id)?;
     update_links(tx, declaration, id, row).await
 }
@@ -200,12 +218,12 @@ async fn bump(tx: &mut Tx, declaration: &Declaration, id: &str, now: &str) -> Re
     one(tx.execute(Sql::with(&text, [now.into(), id.into()])).await?, declaration, id)
 }
 
-/// The row went away between the decision and the write: the next attempt sees that.
+/// The row changed or went away between the decision and the write: the next attempt sees that.
 fn one(affected: u64, declaration: &Declaration, id: &str) -> Result<(), Ended> {
     if affected == 1 {
         return Ok(());
     }
-    let gone = format!("{} {id} went away while it was written", declaration.name);
+    let gone = format!("{} {id} changed or went away while it was written", declaration.name);
     Err(Ended::Again(StoreError::Internal(gone)))
 }
 

@@ -141,6 +141,8 @@ impl Postgres {
                 "-c",
                 "max_connections=300",
                 "-c",
+                "deadlock_timeout=100ms",
+                "-c",
                 "shared_buffers=32MB",
             ],
         ];

@@ -9,11 +9,11 @@ use axum::{
 use navigator_model::{Revision, Scope};
 use navigator_resources::{
     AttributeValue as _, Caller, Facts, MemberAction, Refusal, Resource, Row, Rules, Select,
-    SqlValue, Stop, sharing,
+    SqlValue, Stop, Writes, sharing,
 };
 use serde_json::{Map, Value};
 
-use super::{Answer, Ids, access, conditions, input, one, rows, scoped};
+use super::{Answer, Ids, access, conditions, input, one, outcome, scoped};
 use crate::{
     body,
     consequences::follow,
@@ -81,16 +81,21 @@ pub(crate) async fn update<R: Rules>(
     access.permit(access.named(&rule, &attributes), About::Changed(&row, &attributes)).await?;
     let update: R::Update = input(&attributes)?;
     let shared = attributes.get("shared").and_then(|value| bool::from_json(value).ok());
-    let (id, moved) = state
+    let mut changed: Vec<String> = Vec::new();
+    let (mut shown, moved) = state
         .store
-        .decide(&caller, &state.settings, &now(), |facts, context| {
+        .decide_all(&caller, &state.settings, &now(), 2, |step, facts, context| {
+            if step > 0 {
+                return Ok((outcome::<R>(&changed, facts)?, Writes::new()));
+            }
             let object = target.load::<R>(facts)?;
-            sharing::update(&object, &update, shared, facts, context)
-                .map(|(_, writes)| (object.id(), writes))
+            let (_, writes) = sharing::update(&object, &update, shared, facts, context)?;
+            changed = vec![object.id()];
+            Ok((Vec::new(), writes))
         })
         .await?;
     conclude::<R>(&state, moved).await;
-    match rows::<R>(&state, &caller, &[id]).await?.pop() {
+    match shown.pop().and_then(|mut rows| rows.pop()) {
         Some(row) => one::<R>(&state, &mut access, row, &None).await,
         None => Err(Refusal::not_found::<R>(ids.id()).into()),
     }

@@ -6,10 +6,12 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use navigator_resources::{AttributeValue as _, Caller, Rules, Write, attribute::Tags, sharing};
+use navigator_resources::{
+    AttributeValue as _, Caller, Rules, Write, Writes, attribute::Tags, sharing,
+};
 use serde_json::{Value, json};
 
-use super::{Ids, access, embed::present_all, input, rows};
+use super::{Ids, access, embed::present_all, input, outcome};
 use crate::{
     body::{self, Attributes, Posted},
     fault::Fault,
@@ -40,27 +42,33 @@ pub(crate) async fn create<R: Rules>(
     let tags: Vec<Vec<String>> = items.iter().map(named_tags).collect();
     R::check_bulk(&inputs)?;
     let parent_id = ids.parent.as_deref();
-    let (created, moved) = state
+    let mut created: Vec<String> = Vec::with_capacity(inputs.len());
+    let (mut shown, moved) = state
         .store
         .create_all(
             &[declaration],
             &caller,
             &state.settings,
             &now(),
-            inputs.len(),
+            inputs.len() + 1,
             |index, facts, context| {
-                let input = &inputs[index];
+                let Some(input) = inputs.get(index) else {
+                    return Ok((outcome::<R>(&created, facts)?, Writes::new()));
+                };
                 let (object, mut writes) = sharing::create::<R>(input, parent_id, facts, context)?;
                 if !tags[index].is_empty() {
                     let (id, add) = (object.id(), tags[index].clone());
                     writes.push(Write::Tag { id, add, remove: Vec::new() });
                 }
-                Ok((object.id(), writes))
+                // From the start again where the transaction is.
+                created.truncate(index);
+                created.push(object.id());
+                Ok((Vec::new(), writes))
             },
         )
         .await?;
     state.wake(moved);
-    let rows = rows::<R>(&state, &caller, &created).await?;
+    let rows = shown.pop().unwrap_or_default();
     let view = View::of(&state);
     let values = present_all::<R>(&state, &mut access, &rows, &view, &None).await?;
     let answer = if many {

@@ -103,7 +103,7 @@ impl Cloud {
     }
 
     pub(crate) async fn with(backend: Backend, settings: Settings) -> Self {
-        Self::whole(&backend.url(), settings, identity()).await
+        Self::beside(&backend.url(), settings).await
     }
 
     /// With another way to know who asks.
@@ -115,6 +115,11 @@ impl Cloud {
     pub(crate) async fn at(url: &str) -> Self {
         let mut settings = Settings::default();
         settings.quotas.limits.insert("network".to_owned(), -1);
+        Self::beside(url, settings).await
+    }
+
+    /// A server of this database, which may have others.
+    pub(crate) async fn beside(url: &str, settings: Settings) -> Self {
         Self::whole(url, settings, identity()).await
     }
 

@@ -125,7 +125,8 @@ impl Rules for DefaultSecurityGroupRule {
             remote_address_group_id: input.remote_address_group_id,
         })?;
         if let Some(TemplateGroup::Group(id)) = input.remote_group_id {
-            SecurityGroup::visible(id, facts, context.caller)?;
+            // No reference in the database keeps it.
+            SecurityGroup::held(id, facts, context.caller)?;
         }
         if let Some(id) = input.remote_address_group_id {
             AddressGroup::visible(id, facts, context.caller)?;

@@ -204,7 +204,7 @@ impl Rules for Port {
         facts: &Facts,
         context: &Context<'_>,
     ) -> Result<(Self, Writes), Stop> {
-        let network = Network::visible(input.network_id, facts, context.caller)?;
+        let network = Network::held(input.network_id, facts, context.caller)?;
         access::check_create(input, facts, context)?;
         let new = NewPort {
             network: &network,

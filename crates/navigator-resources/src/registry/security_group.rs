@@ -68,6 +68,15 @@ impl SecurityGroup {
             .ok_or_else(|| Refusal::not_found::<Self>(id).into())
     }
 
+    /// The same for a decision that depends on what the group is: it stays that until the
+    /// transaction ends.
+    pub fn held(id: SecurityGroupId, facts: &Facts, caller: &Caller) -> Result<Self, Stop> {
+        facts
+            .hold::<Self>(id)?
+            .filter(|group| group.is_visible_to(caller))
+            .ok_or_else(|| Refusal::not_found::<Self>(id).into())
+    }
+
     /// A group that answers for no ports yet.
     fn new(id: SecurityGroupId, name: Text<255>, standard: Standard) -> Self {
         Self { id, name, stateful: true, shared: false, is_default: false, in_use: 0, standard }

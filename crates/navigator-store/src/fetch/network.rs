@@ -1,4 +1,5 @@
-//! A network scope: the network with its subnets, and every port of it wherever it is bound.
+//! A network scope: the network with its subnets, and every port of it that is on a wire, wherever it
+//! is bound.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -6,7 +7,7 @@ use navigator_model::{
     HostName, NetworkId, Object, ObjectKey, PortId, ProjectId,
     snapshot::{DhcpOption, Network, Port, Segment, Subnet},
 };
-use navigator_resources::{DecodeError, SqlType};
+use navigator_resources::{DecodeError, SqlType, registry::port::FLOATING_IP_OWNER};
 use serde_json::Value;
 
 use super::{CHUNK, Objects, Wanted};
@@ -136,6 +137,8 @@ async fn ports(
     for ids in wanted.ids(kind) {
         let mut sql = Sql::new(&format!("SELECT {} FROM ports", names.join(", ")));
         sql.push(" WHERE network_id = ").bind(id.to_string());
+        // They only keep an address and are on no wire: the change log does not name them either.
+        sql.push(" AND device_owner <> ").bind(FLOATING_IP_OWNER);
         if let Some(ids) = ids {
             sql.push(" AND ").bind_in("id", ids.into_iter().map(Into::into).collect());
         }

@@ -18,6 +18,7 @@ on_both! {
     a_refused_transaction_leaves_nothing,
     revisions_of_a_scope_are_dense_however_many_race,
     updates_under_a_lock_are_never_lost,
+    updates_of_rows_that_nobody_locked_are_not_lost_either,
     bulk_decisions_see_each_other_and_stand_or_fall_together,
     a_conflict_is_answered_with_its_refusal,
     an_update_counts_the_row_s_revision,
@@ -111,6 +112,32 @@ async fn updates_under_a_lock_are_never_lost(database: &Database) {
     let rows = store.list(Network::declaration(), &Listing::default()).await.unwrap();
     assert_eq!(*rows[0].get("mtu"), SqlValue::Int(40));
     assert_eq!(*rows[0].get("revision_number"), SqlValue::Int(41));
+}
+
+async fn updates_of_rows_that_nobody_locked_are_not_lost_either(database: &Database) {
+    let store = database.migrated().await;
+    let other = database.connect().await;
+    commit(&store, vec![insertion::<Network>(&[("id", id(1).into())])]).await;
+    let tasks = (0..6).map(|n| {
+        let store = if n % 2 == 0 { store.clone() } else { other.clone() };
+        tokio::spawn(async move {
+            let decide = |facts: &Facts, _: &Context<'_>| {
+                let mut row = facts.rows::<Network>(Select::eq("id", id(1)))?[0].clone();
+                let SqlValue::Int(mtu) = *row.get("mtu") else { panic!() };
+                row.0.insert("mtu", SqlValue::Int(mtu + 1));
+                let declaration = Network::declaration();
+                let first = Write::Update { declaration, id: id(1), row: row.clone() };
+                // What the decision itself has written does not stand in its way.
+                Ok(((), Writes(vec![first, Write::Update { declaration, id: id(1), row }])))
+            };
+            store.decide(&caller(), &Settings::default(), NOW, decide).await.unwrap();
+        })
+    });
+    for task in join_all(tasks).await {
+        task.unwrap();
+    }
+    let rows = store.list(Network::declaration(), &Listing::default()).await.unwrap();
+    assert_eq!(*rows[0].get("mtu"), SqlValue::Int(6));
 }
 
 async fn bulk_decisions_see_each_other_and_stand_or_fall_together(database: &Database) {

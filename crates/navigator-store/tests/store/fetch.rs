@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::{
     database::Database,
-    world::{NOW, caller, commit, id, insertion, row, touch},
+    world::{NOW, caller, commit, id, insertion, overwrite, row, touch},
 };
 
 on_both! {
@@ -401,8 +401,7 @@ fn random_change(dice: &mut Dice, live: &mut Vec<u32>, step: u32) -> Vec<Write> 
         3 if !live.is_empty() => {
             let n = live[dice.roll(u32::try_from(live.len()).unwrap()) as usize];
             let row = gateway_forward(n, 20_000 + step, address);
-            let update = Write::Update { declaration, id: id(n), row };
-            vec![update, touch(router_scope(), forward_key(n))]
+            vec![overwrite(declaration, row), touch(router_scope(), forward_key(n))]
         }
         // The gateway of a subnet changes, and with it what its forwards' gateway is.
         4 => {
@@ -430,7 +429,7 @@ fn router_key() -> ObjectKey {
 fn other_subnet_with_gateway(gateway: &str) -> Write {
     let write = subnet(OTHER_SUBNET, NETWORK, "10.0.1.0/24", gateway);
     let Write::Insert { row, declaration, .. } = write else { panic!() };
-    Write::Update { declaration, id: id(OTHER_SUBNET), row }
+    overwrite(declaration, row)
 }
 
 async fn forwards_come_again_only_when_the_router_becomes_or_ceases_to_be_a_gateway(

@@ -33,8 +33,15 @@ pub(crate) fn row(declaration: &'static Declaration, values: Values<'_>) -> Row 
             (_, "gw_port_id" | "router_id" | "port_id" | "l3_host" | "status_reason") => {
                 SqlValue::Null
             }
-            (_, "subnetpool_id" | "address_scope_id") => SqlValue::Null,
-            (_, "qos_policy_id" | "gateway_qos_policy_id") => SqlValue::Null,
+            (
+                _,
+                "subnetpool_id"
+                | "address_scope_id"
+                | "qos_policy_id"
+                | "gateway_qos_policy_id"
+                | "flavor_id"
+                | "segment_id",
+            ) => SqlValue::Null,
             // There is one of each at most.
             (_, "is_default" | "auto_allocated") => SqlValue::Bool(false),
             (SqlType::Bool, _) => SqlValue::Bool(true),
@@ -56,8 +63,13 @@ pub(crate) fn insertion<R: Resource>(values: Values<'_>) -> Write {
 }
 
 pub(crate) fn update<R: Resource>(values: Values<'_>) -> Write {
-    let row = row(R::declaration(), values);
-    Write::Update { declaration: R::declaration(), id: row.text("id").to_owned(), row }
+    overwrite(R::declaration(), row(R::declaration(), values))
+}
+
+/// An update whose row does not say which revision it was made from: written over any.
+pub(crate) fn overwrite(declaration: &'static Declaration, mut row: Row) -> Write {
+    row.0.remove("revision_number");
+    Write::Update { declaration, id: row.text("id").to_owned(), row }
 }
 
 pub(crate) fn touch(scope: Scope, object: ObjectKey) -> Write {

@@ -114,7 +114,8 @@ pub(crate) fn router_for(
         return Ok(None);
     }
     let ids = interfaces.iter().map(|i| SqlValue::from(i.device_id.to_string()));
-    let mut routers: Vec<Router> = facts.list(Select::any("id", ids))?;
+    // Held, so that its gateway and its interface stay while something comes to need them.
+    let mut routers: Vec<Router> = facts.list(Select::any("id", ids).held())?;
     routers.retain(|r| r.external_gateway_info.as_ref().is_some_and(|g| g.network_id == external));
     let gateway_ip = facts.find::<Subnet>(subnet_id)?.and_then(|subnet| subnet.gateway_ip);
     let is_default = |router: &&Router| {

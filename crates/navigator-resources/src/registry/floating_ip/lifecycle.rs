@@ -80,7 +80,7 @@ fn external_network(
 ) -> Result<Network, Stop> {
     let network_id = input.floating_network_id;
     let network = facts
-        .find::<Network>(network_id)?
+        .hold::<Network>(network_id)?
         .filter(|network| network.is_visible_to(context.caller))
         .ok_or_else(|| Refusal::not_found::<Network>(network_id))?;
     if !network.external {

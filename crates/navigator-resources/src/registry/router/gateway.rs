@@ -81,7 +81,7 @@ fn check_network(
     context: &Context<'_>,
 ) -> Result<(), Stop> {
     let network = facts
-        .find::<Network>(network_id)?
+        .hold::<Network>(network_id)?
         .filter(|network| network.is_visible_to(context.caller))
         .ok_or_else(|| Refusal::not_found::<Network>(network_id))?;
     if !network.external {

@@ -40,7 +40,8 @@ pub fn check_statefulness(ids: &[SecurityGroupId], facts: &Facts) -> Result<(), 
         return Ok(());
     }
     let values = ids.iter().map(|id| SqlValue::from(id.to_string()));
-    let groups: Vec<SecurityGroup> = facts.list(Select::any("id", values))?;
+    // Held: none of them becomes stateless while the port comes.
+    let groups: Vec<SecurityGroup> = facts.list(Select::any("id", values).held())?;
     if groups.windows(2).any(|pair| pair[0].stateful != pair[1].stateful) {
         return Err(Refusal::SecurityGroupConflict {}.into());
     }
