@@ -117,7 +117,7 @@ pub(crate) async fn rows<R: Resource>(
 /// next.
 fn outcome<R: Resource>(ids: &[String], facts: &Facts) -> Result<Vec<Row>, Stop> {
     let values = ids.iter().map(|id| SqlValue::from(id.as_str()));
-    let found = facts.rows::<R>(Select::any("id", values))?;
+    let found = facts.rows::<R>(Select::any("id", values).with_tags())?;
     let by_id: HashMap<&str, &Row> = found.iter().map(|row| (row.text("id"), row)).collect();
     Ok(ids.iter().filter_map(|id| by_id.get(id.as_str()).copied().cloned()).collect())
 }

@@ -40,6 +40,8 @@ pub struct Select {
     pub lock: bool,
     /// Keep the rows from being locked by others (until the transaction ends).
     pub hold: bool,
+    /// With the tags, which answers show and rules have no use for.
+    pub tags: bool,
 }
 
 impl Select {
@@ -64,6 +66,12 @@ impl Select {
     #[must_use]
     pub fn locked(mut self) -> Self {
         self.lock = true;
+        self
+    }
+
+    #[must_use]
+    pub fn with_tags(mut self) -> Self {
+        self.tags = true;
         self
     }
 

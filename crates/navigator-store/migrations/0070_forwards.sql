@@ -6,7 +6,7 @@ CREATE INDEX floatingips_by_address ON floatingips (floating_ip_address);
 
 CREATE VIEW forwards AS
 SELECT
-    f.id, 'gateway' AS kind, f.router_id, NULL AS floatingip_id,
+    f.id, CAST('gateway' AS TEXT) AS kind, f.router_id, NULL AS floatingip_id,
     a.ip_address AS external_address, f.external_port, f.external_port_range,
     f.internal_port, f.internal_port_range, f.internal_ip_address, f.internal_port_id,
     p.device_id, f.protocol, f.status, f.status_reason,

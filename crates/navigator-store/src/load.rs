@@ -90,8 +90,12 @@ async fn part_of_rows(
         sql.push(" ORDER BY id ").push(strength);
         tx.execute(sql).await?;
     }
-    let mut sql = select_from(declaration, declaration.fact_columns(), viewer);
+    let wanted: Vec<_> = match select.tags {
+        true => declaration.columns().collect(),
+        false => declaration.fact_columns().collect(),
+    };
+    let mut sql = select_from(declaration, wanted.iter().copied(), viewer);
     push_select(&mut sql, declaration, select)?;
     sql.push(" ORDER BY id");
-    tx.fetch(sql, &columns(declaration.fact_columns())).await
+    tx.fetch(sql, &columns(wanted)).await
 }

@@ -1,5 +1,6 @@
 //! The rules and the declarations together.
 
+use navigator_policy::Rule;
 use navigator_resources::{Caller, Visitor, visit_all};
 
 use super::*;
@@ -85,6 +86,10 @@ fn nothing_is_said_to_be_for_administrators_that_has_a_rule_of_its_own() {
     let mut twice = Twice(Rules::neutron().unwrap(), Vec::new());
     visit_all(&mut twice);
     let Twice(rules, mut names) = twice;
-    names.retain(|name| rules.get(name).is_some());
+    // A resource for administrators may have the rules that say so.
+    names.retain(|name| {
+        let other = |rule: &Rule| rule.check.to_string() != "rule:admin_only";
+        rules.get(name).is_some_and(|rule| name.contains(':') || other(rule))
+    });
     assert_eq!(names, Vec::<String>::new());
 }

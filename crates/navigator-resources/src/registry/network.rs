@@ -80,8 +80,7 @@ pub struct Network {
     pub segmentation_id: Option<u32>,
     /// All of them, where there are several; the first one is the provider's.
     #[field(
-        create, unset, computed = segments::SEGMENTS, input = Vec<SegmentRequest>,
-        admin(create, get)
+        create, unset, computed = segments::SEGMENTS, input = Vec<SegmentRequest>
     )]
     pub segments: ShownSegments,
     /// Whether all its ports are on one wire.

@@ -96,7 +96,7 @@ pub struct Subnet {
     )]
     pub shared: bool,
     /// Of a network whose subnets are each on one wire.
-    #[field(create, update, unset, filter, sort, admin(create, update, get))]
+    #[field(create, update, unset, filter, sort)]
     pub segment_id: Option<SegmentId>,
     #[field(standard)]
     pub standard: Standard,

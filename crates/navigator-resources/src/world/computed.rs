@@ -19,7 +19,9 @@ impl World {
         let meant = |policy: &&Row| ["*", &self.asking].contains(&policy.text("target_project"));
         let shared = |policy: &Row| policy.text("action") == "access_as_shared";
         let policies: Vec<&Row> = policies.iter().filter(meant).collect();
-        row.0.insert("shared", policies.iter().any(|policy| shared(policy)).into());
+        // Some keep it as a column.
+        let by_policies = policies.iter().any(|policy| shared(policy));
+        row.0.entry("shared").or_insert(by_policies.into());
         row.0.insert("accessible", (!policies.is_empty()).into());
         match table {
             "routers" => {
@@ -35,7 +37,6 @@ impl World {
             "security_groups" => {
                 let ports = self.rows.get("ports").into_iter().flat_map(BTreeMap::values);
                 let named = ports.filter(|port| port.text("security_groups").contains(&id)).count();
-                row.0.insert("shared", SqlValue::Bool(false));
                 row.0.insert("in_use", SqlValue::Int(i64::from(named > 0)));
             }
             "security_group_rules" => {

@@ -53,7 +53,9 @@ async fn every_resource_can_be_listed(database: &Database) {
     let store = database.migrated().await;
     for declaration in declarations() {
         let listed = store.list(declaration, &Listing::default()).await;
-        assert!(listed.unwrap().is_empty(), "{}", declaration.table);
+        // Templates of security group rules come with the schema.
+        let given = declaration.table == "default_security_group_rules";
+        assert_eq!(listed.unwrap().is_empty(), !given, "{}", declaration.table);
     }
 }
 
