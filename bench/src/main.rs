@@ -9,13 +9,14 @@ mod connections;
 mod figures;
 mod latency;
 mod load;
+mod scale;
 
 use anyhow::bail;
 
 fn main() -> anyhow::Result<()> {
     let part = std::env::args().nth(1).unwrap_or_default();
-    if !"abcde".contains(&part) {
-        bail!("parts are a, b, c (with d) and e");
+    if !"abcdef".contains(&part) {
+        bail!("parts are a, b, c (with d), e and f");
     }
     figures::machine();
     let wanted = |letter: &str| part.is_empty() || part == letter;
@@ -30,6 +31,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("e") {
         api::run()?;
+    }
+    if wanted("f") {
+        scale::run()?;
     }
     Ok(())
 }

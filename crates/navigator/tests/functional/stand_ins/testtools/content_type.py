@@ -1,0 +1,1 @@
+UTF8_TEXT = "text/plain; charset=utf8"
