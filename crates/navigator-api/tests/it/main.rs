@@ -34,6 +34,7 @@ mod flavors;
 mod forwards;
 mod framing;
 mod gateway_port_forwarding;
+mod horizon;
 mod hosting;
 mod identity;
 mod keystone;
