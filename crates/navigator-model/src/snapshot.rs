@@ -178,6 +178,7 @@ pub enum Segment {
     Vlan { physical_network: String, segmentation_id: u16 },
     Gre { segmentation_id: u32 },
     Vxlan { segmentation_id: u32 },
+    Geneve { segmentation_id: u32 },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

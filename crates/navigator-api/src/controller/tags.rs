@@ -8,7 +8,8 @@ use axum::{
     routing::get,
 };
 use navigator_resources::{
-    AttributeValue as _, Caller, Refusal, Row, Rules, SqlValue, attribute::Tags, tagging::Change,
+    AttributeValue as _, Caller, Declaration, Refusal, Row, Rules, SqlValue, attribute::Tags,
+    tagging::Change,
 };
 use serde_json::json;
 
@@ -39,7 +40,16 @@ impl OneTag {
 }
 
 /// `member` is the object's URL. Each verb has its rule: POST adds, so that is `create`.
-pub(crate) fn mount<R: Rules>(routes: Guarded, member: &str) -> Guarded {
+/// Clients leave out the prefix of a path: `policies/<id>/tags` is `qos/policies/<id>/tags`.
+pub(crate) fn mount<R: Rules>(mut routes: Guarded, member: &str) -> Guarded {
+    let Declaration { path, root, collection, .. } = R::declaration();
+    if path.contains('/') {
+        routes = mount_at::<R>(routes, &format!("/{root}/{collection}/{{id}}"));
+    }
+    mount_at::<R>(routes, member)
+}
+
+fn mount_at<R: Rules>(routes: Guarded, member: &str) -> Guarded {
     let all = get(show_all::<R>).put(replace::<R>).post(add::<R>).delete(remove_all::<R>);
     let one = get(show_one::<R>).put(add_one::<R>).delete(remove_one::<R>);
     let rules = |verbs: &[&str]| verbs.iter().map(|verb| rule::<R>(verb)).collect::<Vec<_>>();

@@ -464,7 +464,7 @@ async fn a_port_waits_for_its_dhcp_server_and_not_for_ever(on: Backend) {
         compute.cloud.store.release_waiting_ports(&settings, now, before).await.unwrap()
     };
     assert!(release("2026-01-02T03:00:00Z").await.is_empty(), "it was wired after that");
-    assert_eq!(release("2100-01-01T00:00:00Z").await, [forgotten.clone()]);
+    assert_eq!(release("2100-01-01T00:00:00Z").await, std::slice::from_ref(&forgotten));
     assert_eq!(compute.status(&forgotten).await, "ACTIVE");
     assert_eq!(compute.nova.wait(1).await, compute.events(&forgotten, &["network-vif-plugged"]));
     assert!(release("2100-01-01T00:00:00Z").await.is_empty());

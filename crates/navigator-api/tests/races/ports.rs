@@ -48,7 +48,7 @@ struct Wish {
 impl Wish {
     /// Every port is asked for alone at least once, so that in the end none is free.
     fn new(index: usize, kind: &str, target: &Value, random: &mut Random) -> Self {
-        let protocol = if index % 2 == 0 { "tcp" } else { "udp" };
+        let protocol = if index.is_multiple_of(2) { "tcp" } else { "udp" };
         let alone = index / 2;
         let (first, last) = if alone < PORTS {
             (alone, alone)

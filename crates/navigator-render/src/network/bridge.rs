@@ -34,6 +34,7 @@ pub(super) fn render(site: &Site<'_>, wired: &mut DesiredNamespace) -> Result<()
         Segment::Vxlan { segmentation_id } => tunnel::render(site, *segmentation_id, bridge, wired),
         Segment::Vlan { .. } => Err(unsupported("vlan")),
         Segment::Gre { .. } => Err(unsupported("gre")),
+        Segment::Geneve { .. } => Err(unsupported("geneve")),
     }
 }
 

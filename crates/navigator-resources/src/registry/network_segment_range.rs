@@ -25,15 +25,16 @@ crate::word_attribute! {
         Vlan => "vlan",
         Vxlan => "vxlan",
         Gre => "gre",
+        Geneve => "geneve",
     }
 }
 
 impl RangeType {
-    /// The largest id: of a VLAN tag, of a VXLAN network identifier, of a GRE key.
+    /// The largest id: of a VLAN tag, of a network identifier, of a GRE key.
     fn most(self) -> u32 {
         match self {
             Self::Vlan => 4094,
-            Self::Vxlan => (1 << 24) - 1,
+            Self::Vxlan | Self::Geneve => (1 << 24) - 1,
             Self::Gre => u32::MAX,
         }
     }
@@ -60,6 +61,9 @@ pub struct NetworkSegmentRange {
     pub shared: bool,
     #[field(create, required, filter)]
     pub network_type: RangeType,
+    /// The configuration's own, which no request can make.
+    #[field(create, default = false, computed = "FALSE")]
+    pub default: bool,
     /// Of VLANs: on which the ids are.
     #[field(create, unset, filter)]
     pub physical_network: Option<Text<64>>,
@@ -76,7 +80,6 @@ pub struct NetworkSegmentRange {
 
 /// A range of all projects has no owner.
 fn present(range: &NetworkSegmentRange, map: &mut Map<String, Value>) {
-    map.insert("default".to_owned(), false.into());
     map.insert("available".to_owned(), range.used.left(range.minimum, range.maximum));
     if range.shared {
         map.insert("project_id".to_owned(), Value::Null);
@@ -110,7 +113,7 @@ impl NetworkSegmentRange {
             {
                 return invalid(format!("physical_network '{name}' unknown"));
             }
-            (RangeType::Vxlan | RangeType::Gre, Some(_)) => {
+            (RangeType::Vxlan | RangeType::Gre | RangeType::Geneve, Some(_)) => {
                 return invalid("physical_network is prohibited for tunnel ranges".to_owned());
             }
             _ => {}
@@ -158,12 +161,17 @@ impl Rules for NetworkSegmentRange {
             name: input.name.clone(),
             shared: input.shared,
             network_type: input.network_type,
+            default: false,
             physical_network: input.physical_network.clone().flatten(),
             minimum: input.minimum,
             maximum: input.maximum,
             used: Used::default(),
             standard: Standard::of(&input.standard, context),
         };
+        if input.default {
+            let error_message = "the default range is the configuration's".to_owned();
+            return Err(Refusal::InvalidInput { error_message }.into());
+        }
         range.check(facts, context)?;
         let mut writes = Writes::new();
         writes.insert(&range);

@@ -235,7 +235,6 @@ impl Rules for Port {
         let groups = input.security_groups.as_deref();
         let mut writes = port.join_security_groups(groups, facts, context)?;
         writes.append(new.finish(&mut port, facts, context)?);
-        port.check_filtered_address(groups)?;
         Ok((port, writes))
     }
 

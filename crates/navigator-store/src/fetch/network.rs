@@ -79,6 +79,7 @@ fn segment(read: &Reader<'_>) -> Result<Segment, DecodeError> {
         }
         "gre" => Segment::Gre { segmentation_id: read.number("segmentation_id")? },
         "vxlan" => Segment::Vxlan { segmentation_id: read.number("segmentation_id")? },
+        "geneve" => Segment::Geneve { segmentation_id: read.number("segmentation_id")? },
         other => return Err(read.error("network_type", format!("unknown type '{other}'"))),
     })
 }

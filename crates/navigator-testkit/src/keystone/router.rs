@@ -221,7 +221,7 @@ fn administered(world: &mut World, parts: &Parts, body: &Value, path: &[&str]) -
         ["system", "users", user, "roles", role] => {
             grant(world, method, user, Target::System, role)
         }
-        ["role_assignments"] => Reply::of(200, assignments(world)),
+        ["role_assignments"] => Reply::of(200, assignments(world, &query(parts))),
         [collection, rest @ ..] => {
             let kind = KINDS.iter().find(|kind| format!("{kind}s") == **collection);
             kind.map_or_else(
@@ -270,8 +270,15 @@ fn grant(world: &mut World, method: &str, user: &str, target: Target, role: &str
     if done { Reply::of(204, Value::Null) } else { Reply::not_found("role assignment") }
 }
 
-fn assignments(world: &World) -> Value {
-    let shown = world.grants.iter().map(|(user, target, role)| {
+/// Those that the filters leave, such as `scope.project.id`.
+fn assignments(world: &World, filters: &[(String, String)]) -> Value {
+    let matches = |assignment: &Value| {
+        filters.iter().all(|(name, wanted)| {
+            let pointer = format!("/{}", name.replace('.', "/"));
+            assignment.pointer(&pointer).is_some_and(|value| value == wanted.as_str())
+        })
+    };
+    let all = world.grants.iter().map(|(user, target, role)| {
         let scope = match target {
             Target::Project(id) => json!({"project": {"id": id}}),
             Target::Domain(id) => json!({"domain": {"id": id}}),
@@ -279,7 +286,7 @@ fn assignments(world: &World) -> Value {
         };
         json!({"user": {"id": user}, "role": {"id": role}, "scope": scope})
     });
-    json!({"role_assignments": shown.collect::<Value>()})
+    json!({"role_assignments": all.filter(matches).collect::<Value>()})
 }
 
 /// Without what is never shown.

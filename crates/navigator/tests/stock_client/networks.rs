@@ -51,7 +51,6 @@ fn made() -> Vec<Row> {
              'nowhere' unknown for VLAN provider network.",
         ),
         refused("network create other --mtu -1", "Invalid input for mtu. Reason:"),
-        refused("network create other --dns-domain example.", "No Extension found for dns-int"),
     ]
 }
 

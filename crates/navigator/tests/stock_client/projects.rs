@@ -14,8 +14,7 @@ fn alice_works() -> Vec<Row> {
     vec![
         // External networks are everybody's to use, others are not even seen.
         lists("network list", "Name", json!(["outside"])),
-        // As in Neutron, their subnets are not: addresses there are given, not chosen.
-        lists("subnet list", "Name", json!([])),
+        lists("subnet list", "Name", json!(["outside"])),
         shows(
             "network show outside",
             json!({

@@ -18,6 +18,7 @@ fn largest(network_type: NetworkType, settings: &Settings) -> u32 {
         NetworkType::Local | NetworkType::Flat | NetworkType::Vlan => 0,
         NetworkType::Gre => 42,
         NetworkType::Vxlan => 50,
+        NetworkType::Geneve => 58,
     };
     settings.global_physnet_mtu.saturating_sub(overhead)
 }

@@ -19,6 +19,7 @@ crate::word_attribute! {
         Vlan => "vlan",
         Gre => "gre",
         Vxlan => "vxlan",
+        Geneve => "geneve",
     }
 }
 
@@ -113,7 +114,9 @@ impl Taker<'_> {
             NetworkType::Local => local(wanted),
             NetworkType::Flat => self.flat(wanted),
             NetworkType::Vlan => self.vlan(wanted),
-            NetworkType::Gre | NetworkType::Vxlan => self.tunnel(known, wanted),
+            NetworkType::Gre | NetworkType::Vxlan | NetworkType::Geneve => {
+                self.tunnel(known, wanted)
+            }
         }
     }
 
@@ -123,6 +126,7 @@ impl Taker<'_> {
             "local" => local(&Wanted::NOTHING),
             "gre" => self.tunnel(NetworkType::Gre, &Wanted::NOTHING),
             "vxlan" => self.tunnel(NetworkType::Vxlan, &Wanted::NOTHING),
+            "geneve" => self.tunnel(NetworkType::Geneve, &Wanted::NOTHING),
             "vlan" => self.tenant_vlan(),
             _ => Err(Refusal::NoNetworkAvailable {}.into()),
         }
@@ -224,7 +228,7 @@ impl Taker<'_> {
             )));
         }
         let kind = network_type.word();
-        // A GRE key has 32 bits, a VXLAN network identifier 24 (RFC 2890, RFC 7348).
+        // A GRE key has 32 bits, network identifiers of VXLAN and Geneve 24 (RFC 2890, 7348, 8926).
         let most = if network_type == NetworkType::Gre { u32::MAX } else { (1 << 24) - 1 };
         let taken = match wanted.segmentation_id {
             Some(tunnel_id) if (1..=most).contains(&tunnel_id) => {

@@ -39,7 +39,7 @@ impl Port {
         }
     }
 
-    /// The groups of a changed port, whose port security and addresses are settled.
+    /// The groups of a changed port, whose port security is settled.
     pub(super) fn change_security_groups(
         &mut self,
         request: Option<&[SecurityGroupId]>,
@@ -52,21 +52,9 @@ impl Port {
         }
         if let Some(request) = request {
             self.security_groups = wanted(request, &self.security_groups, facts, context)?;
-            self.check_filtered_address(Some(request))?;
         }
         if !self.port_security_enabled && !self.security_groups.is_empty() {
             return Err(Refusal::PortSecurityPortHasSecurityGroup {}.into());
-        }
-        Ok(())
-    }
-
-    /// Groups are only put on a port that has an address.
-    pub(super) fn check_filtered_address(
-        &self,
-        request: Option<&[SecurityGroupId]>,
-    ) -> Result<(), Refusal> {
-        if request.is_some_and(|request| !request.is_empty()) && self.fixed_ips.is_empty() {
-            return Err(Refusal::PortSecurityAndIPRequiredForSecurityGroups {});
         }
         Ok(())
     }

@@ -1,3 +1,5 @@
+//! What is shared with whom, as requests and answers.
+
 use serde_json::json;
 
 use super::*;
