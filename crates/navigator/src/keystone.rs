@@ -24,7 +24,7 @@ pub(crate) struct Registration {
     os_project_domain_name: String,
     #[arg(long, env = "OS_REGION_NAME", default_value = "RegionOne")]
     region: String,
-    /// Where clients reach this service: http://network.example:9696
+    /// Where clients reach this service, such as `http://network.example:9696`.
     #[arg(long)]
     url: String,
     /// Where other services of the cloud do, if it is elsewhere.

@@ -24,7 +24,8 @@ fn document() -> Value {
     for route in FIXED {
         let mut operation = operation(route.summary, route.path);
         operation["responses"] = responses(route.status, json!({}));
-        if route.path == "/" {
+        // Whoever asks for versions or health is asked nothing.
+        if !route.path.starts_with("/v2.0") {
             operation["security"] = json!([]);
         }
         insert(&mut paths, route.path, route.method, operation);
@@ -155,6 +156,9 @@ fn add_resource(described: &Described, paths: &mut Map<String, Value>) {
         delete["responses"] = responses(204, Value::Null);
         insert(paths, &member, "delete", delete);
     }
+    if declaration.tags {
+        add_tags(&member, &name, paths);
+    }
     for action in &described.actions {
         let path = format!("{member}/{action}");
         let mut act = operation(&format!("{} of a {name}", spaced(action)), &path);
@@ -162,6 +166,24 @@ fn add_resource(described: &Described, paths: &mut Map<String, Value>) {
         act["requestBody"] = json!({"required": true, "content": body});
         act["responses"] = responses(200, json!({}));
         insert(paths, &path, "put", act);
+    }
+}
+
+fn add_tags(member: &str, name: &str, paths: &mut Map<String, Value>) {
+    let all = format!("{member}/tags");
+    let one = format!("{all}/{{tag}}");
+    for (path, method, summary, status) in [
+        (&all, "get", "List the tags", 200),
+        (&all, "put", "Replace the tags", 200),
+        (&all, "post", "Add tags to those", 200),
+        (&all, "delete", "Remove the tags", 204),
+        (&one, "get", "Ask for one of the tags", 204),
+        (&one, "put", "Add one to the tags", 201),
+        (&one, "delete", "Remove one of the tags", 204),
+    ] {
+        let mut tags = operation(&format!("{summary} of a {name}"), path);
+        tags["responses"] = responses(status, json!({}));
+        insert(paths, path, method, tags);
     }
 }
 

@@ -69,6 +69,13 @@ fn page(described: &Described) -> String {
     if declaration.verbs.delete {
         line(&mut text, format_args!("| `DELETE {member}` | 204 |"));
     }
+    if declaration.tags {
+        line(
+            &mut text,
+            format_args!("| `GET`, `PUT`, `POST`, `DELETE {member}/tags` | all tags |"),
+        );
+        line(&mut text, format_args!("| `GET`, `PUT`, `DELETE {member}/tags/{{tag}}` | one tag |"));
+    }
     for action in &described.actions {
         line(&mut text, format_args!("| `PUT {member}/{action}` | 200 |"));
     }
