@@ -26,7 +26,7 @@ fn the_short_forms_of_defaults_mean_what_they_should() {
     for (name, check) in [
         ("create_network", "rule:admin_only or role:member and project_id:%(project_id)s"),
         ("update_network:router:external", "rule:admin_only"),
-        ("create_port:binding:profile", "rule:service_api"),
+        ("create_port:binding:profile", "rule:admin_only or rule:service_api"),
         (
             "update_port:device_owner",
             "not rule:network_device or rule:admin_only or rule:service_api or role:member and \

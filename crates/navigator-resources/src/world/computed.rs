@@ -23,6 +23,7 @@ impl World {
         let by_policies = policies.iter().any(|policy| shared(policy));
         row.0.entry("shared").or_insert(by_policies.into());
         row.0.insert("accessible", (!policies.is_empty()).into());
+        row.0.insert("default", SqlValue::Bool(false));
         match table {
             "routers" => {
                 let rows = self.load_raw("gateway_port_forwardings", "router_id", &id);

@@ -34,7 +34,7 @@ fn provider_networks_are_checked_by_type() {
     let id = "provider:segmentation_id";
     let bad = (400, "InvalidInput".to_owned());
     for body in [
-        json!({ kind: "geneve" }),
+        json!({ kind: "stt" }),
         json!({ kind: "token-ring" }),
         json!({ physical: "external" }),
         json!({ kind: "local", physical: "external" }),

@@ -49,7 +49,7 @@ fn a_network_of_several_segments_names_each_fully() {
         (json!({"segments": [vlan(9), vlan(9)]}), refused(400, "SegmentsContainDuplicateEntry")),
         (json!({"segments": [vlan(7)]}), refused(409, "VlanIdInUse")),
         (json!({"segments": [{"provider:physical_network": "external"}]}), invalid.clone()),
-        (json!({"segments": [{"provider:network_type": "geneve"}]}), invalid),
+        (json!({"segments": [{"provider:network_type": "stt"}]}), invalid),
         (json!({"segments": [{"colour": "red"}]}), refused(400, "HTTPBadRequest")),
     ] {
         assert_eq!(refusal(network(&mut world, body)), outcome);
