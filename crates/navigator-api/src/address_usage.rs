@@ -25,7 +25,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     fault::Fault,
     listing::{self, Parameters},
-    page::page,
+    page::Page,
     policy::{Access, Guarded},
     present::Fields,
     state::ApiState,
@@ -71,12 +71,13 @@ async fn list(
     let mut answer = BTreeMap::new();
     let mut items = Vec::new();
     if access.always(&access.rule("get")) != Outcome::Deny {
-        let page = page(&state, declaration, listing, &uri, &headers).await?;
+        let page = Page::load(&state, declaration, &listing).await?;
+        let links = page.links("id", &uri, &headers);
         let rows = access.seen(page.rows).await?;
         let networks = rows.iter().map(NetworkUsage::from_row).collect::<Result<Vec<_>, _>>()?;
         items = counted(&state, &networks, &versions, &fields).await?;
-        if !page.links.is_empty() {
-            let links = Cell::Plain(Value::Array(page.links));
+        if !links.is_empty() {
+            let links = Cell::Plain(Value::Array(links));
             answer.insert("network_ip_availabilities_links", links);
         }
     }
@@ -192,7 +193,8 @@ async fn pools(
     let mut listing = listing::listing(declaration, &parameters, &access, &|_| None)?;
     listing.conditions.push(("external", true.into()));
     listing.conditions.push(("ip_version", IpVersion::V4.to_sql()));
-    let page = page(&state, declaration, listing, &uri, &headers).await?;
+    let page = Page::load(&state, declaration, &listing).await?;
+    let links = page.links("id", &uri, &headers);
     let mut items = Vec::new();
     for row in &access.seen(page.rows).await? {
         let mut shown = FloatingIpPool::from_row(row)?.to_json();
@@ -203,8 +205,8 @@ async fn pools(
         items.push(Value::Object(shown));
     }
     let mut answer = json!({ declaration.collection: items });
-    if !page.links.is_empty() {
-        answer["floatingip_pools_links"] = Value::Array(page.links);
+    if !links.is_empty() {
+        answer["floatingip_pools_links"] = Value::Array(links);
     }
     Ok(Json(answer))
 }

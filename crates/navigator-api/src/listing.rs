@@ -266,12 +266,6 @@ fn timestamp(text: &str) -> Result<String, Fault> {
         })
 }
 
-/// `networks_links`: where the neighbouring pages are.
-pub(crate) struct Links {
-    pub(crate) next: Option<String>,
-    pub(crate) previous: Option<String>,
-}
-
 /// The same request with another marker and direction.
 pub(crate) fn link(
     base: &str,

@@ -7,7 +7,6 @@ mod number;
 mod tags;
 mod text;
 
-#[allow(unused_imports, reason = "for resources whose ids no other crate names")]
 pub(crate) use text::{ids, text_attribute};
 
 pub use dns::{DnsDomain, DnsName};

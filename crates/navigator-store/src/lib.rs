@@ -121,9 +121,7 @@ impl Store {
         T: Send,
         F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
     {
-        let counters = &self.counters;
-        let surroundings = Surroundings { counters, caller, settings, now, created: &[] };
-        decide::decide_all(&self.backend, surroundings, count, decide).await
+        self.create_all(&[], caller, settings, now, count, decide).await
     }
 
     /// The same for decisions that create objects of these resources: refused, too, if a project

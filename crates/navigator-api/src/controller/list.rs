@@ -6,18 +6,18 @@ use axum::{
     http::HeaderMap,
 };
 use navigator_policy::Outcome;
-use navigator_resources::{Caller, Declaration, Lazy, Refusal, Row, Rules};
-use navigator_store::{Listing, Paging, StoreError};
-use serde_json::{Map, Value, json};
+use navigator_resources::{Caller, Declaration, Lazy, Refusal, Rules};
+use navigator_store::{Listing, Paging};
+use serde_json::{Map, Value};
 
 use super::{Answer, Ids, access, embed::present_all, scoped};
 use crate::{
     fault::Fault,
-    listing::{self, Links, Parameters},
+    listing::{self, Parameters},
+    page::Page,
     policy::Access,
     present::View,
     state::{ApiState, now},
-    versions::base_url,
 };
 
 pub(crate) async fn list<R: Rules>(
@@ -41,24 +41,14 @@ pub(crate) async fn list<R: Rules>(
         (Some(wanted), Some(most)) => Some(wanted.min(most)),
         (wanted, most) => wanted.or(most),
     };
-    let limit = listing.limit.map(|limit| limit as usize);
     let page = seen_page::<R>(&state, &mut access, listing).await?;
     let fields = parameters.fields();
     let items = present_all::<R>(&state, &mut access, &page.rows, &view, &fields).await?;
     let mut answer = Map::new();
     answer.insert(declaration.collection.to_owned(), Value::Array(items));
-    if limit.is_some() {
-        let link = |row: Option<&Row>, paging| {
-            row.map(|row| {
-                let marker = row.text(declaration.key);
-                listing::link(&base_url(&headers), uri.path(), uri.query(), marker, paging)
-            })
-        };
-        let links = Links {
-            next: page.next.and_then(|paging| link(page.rows.last(), paging)),
-            previous: page.previous.and_then(|paging| link(page.rows.first(), paging)),
-        };
-        insert_links(declaration, links, &mut answer);
+    let links = page.links(declaration.key, &uri, &headers);
+    if !links.is_empty() {
+        answer.insert(format!("{}_links", declaration.collection), Value::Array(links));
     }
     Ok(Json(Value::Object(answer)))
 }
@@ -85,7 +75,7 @@ async fn seen_page<R: Rules>(
         }
     }
     loop {
-        let page = page::<R>(state, &listing).await?;
+        let page = Page::load(state, R::declaration(), &listing).await?;
         let beyond = match listing.paging {
             Paging::After => page.next.and(page.rows.last()),
             Paging::Before => page.previous.and(page.rows.first()),
@@ -99,16 +89,6 @@ async fn seen_page<R: Rules>(
             return Ok(Page { rows, ..page });
         }
         listing.marker = beyond;
-    }
-}
-
-async fn page<R: Rules>(state: &ApiState, listing: &Listing) -> Result<Page, Fault> {
-    // One more than asked for tells whether there is another page.
-    let longer = Listing { limit: listing.limit.map(|limit| limit + 1), ..listing.clone() };
-    match state.store.list(R::declaration(), &longer).await {
-        // A page beside something unknown is not an empty page that looks like the end.
-        Err(StoreError::UnknownMarker(id)) => Err(Refusal::not_found::<R>(id).into()),
-        rows => Ok(Page::of(rows?, listing.limit.map(|limit| limit as usize), listing)),
     }
 }
 
@@ -133,45 +113,4 @@ async fn make_missing(
         .await?;
     state.wake(moved);
     Ok(())
-}
-
-/// The rows of one page, and in which direction there are more.
-struct Page {
-    rows: Vec<Row>,
-    next: Option<Paging>,
-    previous: Option<Paging>,
-}
-
-impl Page {
-    /// `rows` is one longer than `limit` if there are more.
-    fn of(mut rows: Vec<Row>, limit: Option<usize>, listing: &Listing) -> Self {
-        let more = limit.is_some_and(|limit| rows.len() > limit);
-        if let (Some(limit), true) = (limit, more) {
-            match listing.paging {
-                Paging::After => rows.truncate(limit),
-                Paging::Before => drop(rows.drain(..rows.len() - limit)),
-            }
-        }
-        let marked = listing.marker.is_some();
-        let (next, previous) = match listing.paging {
-            Paging::After => (more, marked),
-            Paging::Before => (marked, more),
-        };
-        Self {
-            rows,
-            next: next.then_some(Paging::After),
-            previous: previous.then_some(Paging::Before),
-        }
-    }
-}
-
-fn insert_links(declaration: &Declaration, links: Links, answer: &mut Map<String, Value>) {
-    let pairs = [("next", links.next), ("previous", links.previous)];
-    let links: Vec<Value> = pairs
-        .into_iter()
-        .filter_map(|(rel, href)| href.map(|href| json!({"rel": rel, "href": href})))
-        .collect();
-    if !links.is_empty() {
-        answer.insert(format!("{}_links", declaration.collection), Value::Array(links));
-    }
 }

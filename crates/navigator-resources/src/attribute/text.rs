@@ -57,7 +57,6 @@ macro_rules! text_attribute {
 }
 
 /// Declares the ids of resources in the resources' own files; a request writes them as UUIDs.
-#[allow(unused_macros, reason = "for resources whose ids no other crate names")]
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         ::navigator_model::ids! { $($(#[$doc])* $name),* }
@@ -65,7 +64,6 @@ macro_rules! ids {
     };
 }
 
-#[allow(unused_imports, reason = "for resources whose ids no other crate names")]
 pub(crate) use {ids, text_attribute};
 
 text_attribute! {

@@ -109,19 +109,11 @@ impl Network {
         self.accessible || caller.is_service || caller.owns(&self.standard.project_id)
     }
 
-    /// The same for a decision that depends on what the network is: it stays that until the
-    /// transaction ends.
+    /// The network, if the caller may see it, for a decision that depends on what it is: it stays
+    /// that until the transaction ends.
     pub fn held(id: NetworkId, facts: &Facts, caller: &Caller) -> Result<Self, Stop> {
         facts
             .hold::<Self>(id)?
-            .filter(|network| network.is_visible_to(caller))
-            .ok_or_else(|| Refusal::not_found::<Self>(id).into())
-    }
-
-    /// The network, if the caller may see it.
-    pub fn visible(id: NetworkId, facts: &Facts, caller: &Caller) -> Result<Self, Stop> {
-        facts
-            .find::<Self>(id)?
             .filter(|network| network.is_visible_to(caller))
             .ok_or_else(|| Refusal::not_found::<Self>(id).into())
     }
