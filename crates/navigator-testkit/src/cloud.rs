@@ -10,7 +10,7 @@ use std::{
 };
 
 use navigator_lab::{
-    Api, Bridge, Host, LabError, Namespaces, instance,
+    Api, Bridge, Host, Instance, LabError, Namespaces, instance,
     lab::cloud::{Port, parsed},
 };
 use nix::sched::{CloneFlags, setns};
@@ -115,13 +115,12 @@ pub struct Tenant {
 impl Tenant {
     /// Waits for the node's agent, then makes all of it.
     pub fn make(api: &mut Api) -> Self {
-        wait_for_agents(api);
-        let external_network = external_network(api);
-        let subnet = json!({
-            "network_id": external_network, "ip_version": 4, "cidr": "203.0.113.0/24",
-            "gateway_ip": OUTSIDE, "enable_dhcp": false,
-            "allocation_pools": [{"start": "203.0.113.100", "end": "203.0.113.199"}]});
-        create(api, "subnets", "subnet", subnet);
+        let external_network = outside(api);
+        Self::behind(api, external_network)
+    }
+
+    /// A tenant of its own on an external network that is there: what a member of a project may make.
+    pub fn behind(api: &mut Api, external_network: String) -> Self {
         let network = text(&create(api, "networks", "network", json!({"name": "private"})), "/id");
         let subnet = json!({
             "network_id": network, "ip_version": 4, "cidr": "10.0.0.0/16", "enable_dhcp": false});
@@ -131,11 +130,16 @@ impl Tenant {
         let answer = create(api, "routers", "router", router);
         let gateway = address(&answer, "/external_gateway_info/external_fixed_ips/0/ip_address");
         let router = text(&answer, "/id");
-        let interface = json!({"subnet_id": subnet});
-        let path = format!("routers/{router}/add_router_interface");
-        call(api, 200, "PUT", &path, Some(&interface));
-        wait_active(api, &format!("routers/{router}"));
-        Self { external_network, network, subnet, router, gateway }
+        let tenant = Self { external_network, network, subnet, router, gateway };
+        tenant.add_interface(api, &tenant.subnet);
+        wait_active(api, &format!("routers/{}", tenant.router));
+        tenant
+    }
+
+    /// Attaches a subnet to the router.
+    pub fn add_interface(&self, api: &mut Api, subnet: &str) {
+        let path = format!("routers/{}/add_router_interface", self.router);
+        call(api, 200, "PUT", &path, Some(&json!({ "subnet_id": subnet })));
     }
 
     /// Below `/v2.0/`.
@@ -166,22 +170,31 @@ impl Tenant {
             "name": name, "network_id": self.network, "binding:host_id": node.name(),
             "device_owner": "compute:test", "device_id": name});
         let port = create(api, "ports", "port", port);
-        let port = Port::parse(&port).unwrap_or_else(|error| panic!("{}", with_sources(&error)));
-        let instance = site.instance(name, node, (port.id, port.mac_address));
-        let configure = || -> Result<(), LabError> {
-            let host = &instance.host;
-            host.add_address(instance::DEVICE, &format!("{}/16", port.ip_address))?;
-            host.set_default_route("10.0.0.1")
-        };
-        configure().unwrap_or_else(|error| panic!("{}", with_sources(&error)));
-        let plugged =
-            Plugged { host: instance.host, port: port.id.to_string(), ip: port.ip_address };
-        eventually(&format!("{name} reaches its router"), || {
-            let ping = ["ping", "-c", "1", "-W", "1", "-q", "10.0.0.1"];
-            plugged.host.run(&ping).map(drop).map_err(|error| error.to_string())
-        });
-        plugged
+        plug(site, node, name, &port, (16, Ipv4Addr::new(10, 0, 0, 1)))
     }
+}
+
+/// An instance on a bound port, with the port's address and its subnet's prefix length and router.
+pub fn plug(site: &Site, node: &Host, name: &str, port: &Value, subnet: (u8, Ipv4Addr)) -> Plugged {
+    let port = Port::parse(port).unwrap_or_else(|error| panic!("{}", with_sources(&error)));
+    let instance = site.instance(name, node, (port.id, port.mac_address));
+    configured(instance, port.ip_address, subnet)
+}
+
+/// Gives an instance its address; it is there when it reaches the router.
+pub fn configured(instance: Instance, ip: Ipv4Addr, subnet: (u8, Ipv4Addr)) -> Plugged {
+    let (prefix, router) = (subnet.0, subnet.1.to_string());
+    let Instance { host, port_id } = instance;
+    let configure = || -> Result<(), LabError> {
+        host.add_address(instance::DEVICE, &format!("{ip}/{prefix}"))?;
+        host.set_default_route(&router)
+    };
+    configure().unwrap_or_else(|error| panic!("{}", with_sources(&error)));
+    eventually(&format!("{} reaches its router", host.name()), || {
+        let ping = ["ping", "-c", "1", "-W", "1", "-q", &router];
+        host.run(&ping).map(drop).map_err(|error| error.to_string())
+    });
+    Plugged { host, port: port_id.to_string(), ip }
 }
 
 /// An instance with its address.
@@ -197,6 +210,18 @@ pub fn external_network(api: &mut Api) -> String {
         "name": "outside", "router:external": true, "provider:network_type": "flat",
         "provider:physical_network": PHYSICAL_NETWORK});
     text(&create(api, "networks", "network", network), "/id")
+}
+
+/// Waits for the node's agent, then makes the external network with room for addresses.
+pub fn outside(api: &mut Api) -> String {
+    wait_for_agents(api);
+    let network = external_network(api);
+    let subnet = json!({
+        "network_id": network, "ip_version": 4, "cidr": "203.0.113.0/24",
+        "gateway_ip": OUTSIDE, "enable_dhcp": false,
+        "allocation_pools": [{"start": "203.0.113.100", "end": "203.0.113.199"}]});
+    create(api, "subnets", "subnet", subnet);
+    network
 }
 
 /// The server places routers on hosts whose agents it knows.

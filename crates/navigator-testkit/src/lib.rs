@@ -13,6 +13,7 @@ pub mod navigator;
 pub mod nova;
 pub mod postgres;
 pub mod site;
+pub mod stock;
 
 pub use keystone::Keystone;
 pub use navigator::Navigator;

@@ -6,110 +6,32 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
+    process::{Command, Output},
 };
 
-use navigator_testkit::{keystone::Cloud as Keystone, navigator::binary};
+use navigator_testkit::{
+    keystone::Account,
+    navigator::binary,
+    stock::{self, SERVICE_PASSWORD, Server, navigator, said, succeeds},
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A server that ends with the test, by SIGTERM.
-struct Server {
-    process: Child,
+/// The installed client, as one account.
+struct Client<'a> {
+    server: &'a Server,
+    account: Account,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // By its own id, which cannot be another's before it was waited for.
-        let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
-        let _ = self.process.wait();
+impl Client<'_> {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.server.command(stock::program(), &self.account);
+        command.args(arguments);
+        command
     }
-}
 
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-fn navigator(config: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary());
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("OS_") {
-            command.env_remove(name);
-        }
-    }
-    command.args(arguments).arg("--config").arg(config).env("NO_COLOR", "1");
-    command
-}
-
-fn said(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    format!("{}{}", text(&output.stdout), text(&output.stderr))
-}
-
-fn succeeds(mut command: Command) -> String {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", said(&output));
-    said(&output)
-}
-
-fn configuration(directory: &TempDir, address: SocketAddr, keystone: &Keystone) -> PathBuf {
-    let file = directory.path().join("navigator.toml");
-    let database = directory.path().join("navigator.sqlite");
-    let text = format!(
-        "[log]\nformat = 'json'\n[server]\nlisten = '{address}'\ndatabase = 'sqlite:{}'\n\
-         [identity]\nmode = 'keystone'\n[identity.keystone]\nauth_url = '{}'\n\
-         username = 'neutron'\npassword = 'service secret'\n",
-        database.display(),
-        keystone.url
-    );
-    fs::write(&file, text).unwrap();
-    file
-}
-
-fn serve(config: &Path, address: SocketAddr, log: &Path) -> Server {
-    let log = fs::File::create(log).unwrap();
-    let process = navigator(config, &["server"]).stderr(log).spawn().unwrap();
-    let server = Server { process };
-    let start = Instant::now();
-    while TcpStream::connect(address).is_err() {
-        assert!(start.elapsed() < Duration::from_secs(20), "the server does not listen");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    server
-}
-
-/// The installed client; the script installs it once.
-fn openstack() -> PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/stock-client");
-    let output = Command::new(script).stderr(Stdio::inherit()).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().into()
-}
-
-struct Client {
-    program: PathBuf,
-    keystone: String,
-    name: String,
-    password: String,
-    project: String,
-}
-
-impl Client {
     fn run(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(&self.program);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("OS_") {
-                command.env_remove(name);
-            }
-        }
-        command.args(["--os-auth-type", "v3password"]).args(arguments);
-        command.env("NO_PROXY", "*").env("OS_AUTH_URL", format!("{}/v3", self.keystone));
-        command.env("OS_USERNAME", &self.name).env("OS_PASSWORD", &self.password);
-        command.env("OS_PROJECT_NAME", &self.project).env("OS_REGION_NAME", "RegionOne");
-        command.env("OS_USER_DOMAIN_ID", "default").env("OS_PROJECT_DOMAIN_ID", "default");
-        command.stdin(Stdio::null()).output().unwrap()
+        self.command(arguments).output().unwrap()
     }
 
     fn json(&self, arguments: &[&str]) -> Value {
@@ -121,29 +43,13 @@ impl Client {
 
 #[test]
 fn the_stock_client_finds_the_service_in_keystones_catalogue() {
-    let keystone = Keystone::at_hand();
-    let directory = TempDir::new().unwrap();
-    let address = free_address();
-    let config = configuration(&directory, address, &keystone);
-    let register = || {
-        let url = format!("http://{address}");
-        let mut command = navigator(&config, &["keystone", "register", "--url", &url]);
-        command.env("OS_PASSWORD", "secret");
-        succeeds(command)
-    };
-    let first = register();
-    assert!(first.contains("public endpoint"), "{first}");
-    assert_eq!(register(), "Everything was there.\n");
+    let server = Server::start("[log]\nformat = 'json'\n");
+    let (keystone, config) = (&server.keystone, &server.config);
+    assert!(server.registered.contains("public endpoint"), "{}", server.registered);
+    let again = stock::register(keystone, &mut Command::new(binary()), config, &server.endpoint());
+    assert_eq!(again, "Everything was there.\n");
 
-    let log = directory.path().join("log");
-    let server = serve(&config, address, &log);
-    let client = |account: &navigator_testkit::keystone::Account| Client {
-        program: openstack(),
-        keystone: keystone.url.clone(),
-        name: account.name.clone(),
-        password: account.name.clone(),
-        project: account.project_name.clone(),
-    };
+    let client = |account: &Account| Client { server: &server, account: account.clone() };
     let account = keystone.account(&["member"]);
     let alice = client(&account);
     let made = alice.json(&["network", "create", "blue"]);
@@ -158,13 +64,11 @@ fn the_stock_client_finds_the_service_in_keystones_catalogue() {
 
     let bob = client(&keystone.account(&["member"]));
     assert_eq!(bob.json(&["network", "list"]), serde_json::json!([]));
-    let stranger = Client { password: "wrong".to_owned(), ..bob };
-    let refused = stranger.run(&["network", "list"]);
+    let refused = bob.command(&["network", "list"]).env("OS_PASSWORD", "wrong").output().unwrap();
     assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
     assert!(said(&refused).contains("401"), "{}", said(&refused));
 
-    drop(server);
-    let log = fs::read_to_string(log).unwrap();
+    let log = server.end();
     let lines: Vec<Value> = log
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
@@ -173,7 +77,7 @@ fn the_stock_client_finds_the_service_in_keystones_catalogue() {
     let request = &answered.unwrap_or_else(|| panic!("{log}"))["request"];
     assert_eq!(request["project"], Value::from(account.project.clone()), "{request}");
     assert!(request["id"].as_str().unwrap().starts_with("req-"), "{request}");
-    assert!(!log.contains("gAAAA") && !log.contains("service secret"), "a secret is in the log");
+    assert!(!log.contains("gAAAA") && !log.contains(SERVICE_PASSWORD), "a secret is in the log");
 }
 
 #[test]
@@ -192,7 +96,7 @@ fn operators_look_at_configuration_and_schema_without_a_server() {
     let neutron = file("neutron.conf", neutron);
 
     let neutron = neutron.to_str().unwrap();
-    let told = succeeds(navigator(&config, &["config", "check", "--neutron-conf", neutron]));
+    let told = succeeds(&mut navigator(&config, &["config", "check", "--neutron-conf", neutron]));
     assert!(told.contains("listen:   127.0.0.1:9797"), "{told}");
     assert!(told.contains("[DEFAULT] api_workers: ignored"), "{told}");
     assert!(!told.contains("hidden"), "{told}");
@@ -205,10 +109,10 @@ fn operators_look_at_configuration_and_schema_without_a_server() {
     let current = navigator(&config, &["db", "current"]).output().unwrap();
     assert_eq!(current.status.code(), Some(1), "{}", said(&current));
     assert!(!database.exists(), "asking makes no database");
-    succeeds(navigator(&config, &["db", "upgrade"]));
+    succeeds(&mut navigator(&config, &["db", "upgrade"]));
     let current = navigator(&config, &["db", "current"]).output().unwrap();
     let newest = String::from_utf8(current.stdout).unwrap();
     assert!(newest.trim().split('_').next().unwrap().parse::<u32>().is_ok(), "{newest}");
-    let check = succeeds(navigator(&config, &["db", "check"]));
+    let check = succeeds(&mut navigator(&config, &["db", "check"]));
     assert!(check.contains("The schema is current."), "{check}");
 }

@@ -3,10 +3,11 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     time::Duration,
 };
 
+use navigator_lab::Namespaces;
 use serde_json::{Value, json};
 
 use super::{Keystone, world};
@@ -21,6 +22,8 @@ pub struct Cloud {
     pub url: String,
     /// `None`: it is a real one.
     pub fake: Option<Keystone>,
+    /// Where it is reached from, if not from here.
+    from: Option<Namespaces>,
     password: String,
     admin: String,
 }
@@ -38,7 +41,7 @@ impl Cloud {
     /// The real one that the environment names, else the fake.
     pub fn at_hand() -> Self {
         match std::env::var(REAL) {
-            Ok(url) => Self::of(url.trim_end_matches('/').to_owned(), None),
+            Ok(url) => Self::of(url.trim_end_matches('/').to_owned(), None, None),
             Err(_) => Self::fake(),
         }
     }
@@ -46,18 +49,48 @@ impl Cloud {
     /// The fake, for what cannot be asked of a real one: troubles, time.
     pub fn fake() -> Self {
         let keystone = Keystone::start();
-        Self::of(keystone.url(), Some(keystone))
+        Self::of(keystone.url(), Some(keystone), None)
     }
 
-    /// A fake that runs already.
-    pub fn of_fake(keystone: Keystone) -> Self {
-        Self::of(keystone.url(), Some(keystone))
+    /// A fake on the loopback of a host.
+    pub fn inside(host: &Namespaces) -> Self {
+        let listener = host.thread(|| TcpListener::bind("127.0.0.1:5000")).expect("a host");
+        let keystone = Keystone::start_on(listener.expect("a free port"));
+        Self::of(keystone.url(), Some(keystone), Some(host.clone()))
     }
 
-    fn of(url: String, fake: Option<Keystone>) -> Self {
+    /// The administrator, whose password is not its name.
+    pub fn administrator(&self) -> Account {
+        let token = [("X-Auth-Token", self.admin.as_str()), ("X-Subject-Token", &self.admin)];
+        let said = self.send("GET", "/auth/tokens", &token, None).expect(200);
+        let text = |pointer| said.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        Account {
+            user: text("/token/user/id").to_owned(),
+            name: text("/token/user/name").to_owned(),
+            project: text("/token/project/id").to_owned(),
+            project_name: text("/token/project/name").to_owned(),
+        }
+    }
+
+    /// The administrator's password.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// Every other password is the user's name.
+    pub fn password_of<'a>(&'a self, account: &'a Account) -> &'a str {
+        if account.name == "admin" { &self.password } else { &account.name }
+    }
+
+    /// The administrator's token.
+    pub fn admin_token(&self) -> &str {
+        &self.admin
+    }
+
+    fn of(url: String, fake: Option<Keystone>, from: Option<Namespaces>) -> Self {
         let real = std::env::var("NAVIGATOR_TEST_KEYSTONE_PASSWORD").ok();
         let password = real.filter(|_| fake.is_none()).unwrap_or_else(|| "secret".to_owned());
-        let mut cloud = Self { url, fake, password, admin: String::new() };
+        let mut cloud = Self { url, fake, from, password, admin: String::new() };
         let scope = json!({"project": {"name": "admin", "domain": {"id": "default"}}});
         cloud.admin = cloud.token("admin", &cloud.password.clone(), &scope).expect("administrator");
         cloud
@@ -116,7 +149,14 @@ impl Cloud {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> Said {
-        exchange(&self.url, method, &format!("/v3{path}"), headers, body)
+        let host = self.url.trim_start_matches("http://").to_owned();
+        let connect = || TcpStream::connect(&host);
+        let stream = match &self.from {
+            Some(from) => from.thread(connect).expect("a host"),
+            None => connect(),
+        };
+        let stream = stream.expect("Keystone listens");
+        exchange((&host, stream), method, &format!("/v3{path}"), headers, body)
     }
 
     /// A token of the account in its project.
@@ -168,14 +208,12 @@ impl Said {
 }
 
 fn exchange(
-    url: &str,
+    (host, mut stream): (&str, TcpStream),
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: Option<Value>,
 ) -> Said {
-    let host = url.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(host).expect("Keystone listens");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a limit");
     let body = body.map(|body| body.to_string()).unwrap_or_default();
     let length = body.len();

@@ -9,18 +9,15 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     fs,
-    net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    process::Command,
 };
 
 use navigator_testkit::{
-    keystone::{Account, Cloud as Keystone},
-    navigator::binary,
+    keystone::Account,
+    stock::{self, Server},
 };
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 /// Test modules that are for extensions which Navigator does not have, and how the reason begins.
 const ABSENT: &[(&str, &str)] = &[
@@ -75,55 +72,20 @@ const SKIPPED: &[(&str, &str)] = &[
     ("test_ip_availability.", "No network-ip-availability-details extension"),
 ];
 
-/// A server that ends with the test.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-struct World {
-    directory: TempDir,
-    _keystone: Keystone,
-    _server: Server,
-}
+struct World(Server);
 
 impl World {
     fn new() -> Self {
-        let keystone = Keystone::at_hand();
-        let directory = TempDir::new().unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let config = configuration(&directory, address, &keystone);
-        let endpoint = format!("http://{address}");
-        let register = ["keystone", "register", "--url", &endpoint];
-        let mut command = Command::new(binary());
-        command.args(register).arg("--config").arg(&config).env("OS_PASSWORD", "secret");
-        assert!(command.stdout(Stdio::null()).status().unwrap().success(), "register");
-        let log = fs::File::create(directory.path().join("log")).unwrap();
-        let mut command = Command::new(binary());
-        command.arg("server").arg("--config").arg(&config).stderr(log);
-        let server = Server(command.spawn().unwrap());
-        let start = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(20), "the server does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let server = Server::start("[network]\nphysical_networks = ['external', 'phys_net']\n");
+        let keystone = &server.keystone;
         // The client's tests look for these by name.
-        let admin = Account {
-            name: "admin".to_owned(),
-            project_name: "admin".to_owned(),
-            ..keystone.account(&["member"])
-        };
         let demo = json!({"project": {"name": "demo", "domain_id": "default"}});
         keystone.call("POST", "/projects", Some(demo)).expect(201);
+        let admin = keystone.administrator();
         let member = keystone.account(&["manager", "member", "reader"]);
         let other = keystone.account(&["manager", "member", "reader"]);
         clouds(
-            &directory,
-            &keystone.url,
+            &server,
             &[
                 ("devstack", &member),
                 ("devstack-alt", &other),
@@ -131,17 +93,18 @@ impl World {
                 ("devstack-system-admin", &admin),
             ],
         );
-        let world = Self { directory, _keystone: keystone, _server: server };
+        let world = Self(server);
         world.defaults();
         world
     }
 
-    fn python(&self, script: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(client().with_file_name("python"));
-        command.arg(here().join(script)).args(arguments);
-        command.env("OS_CLIENT_CONFIG_FILE", self.directory.path().join("clouds.yaml"));
-        command.env("OS_CLOUD", "devstack-admin").env("NO_PROXY", "*");
-        command.env("HOME", self.directory.path()).current_dir(self.directory.path());
+    /// A program that knows its cloud by the file.
+    fn command(&self, program: PathBuf) -> Command {
+        let directory = self.0.directory.path();
+        let mut command = Command::new(program);
+        stock::unaware(&mut command).env("OS_CLOUD", "devstack-admin");
+        command.env("OS_CLIENT_CONFIG_FILE", directory.join("clouds.yaml"));
+        command.env("HOME", directory).current_dir(directory);
         command
     }
 
@@ -154,17 +117,14 @@ impl World {
             "subnet pool create shared --default --share --pool-prefix 10.128.0.0/16 \
              --default-prefix-length 24",
         ] {
-            let mut openstack = Command::new(client());
-            openstack.args(["--os-cloud", "devstack-admin"]).args(command.split_whitespace());
-            openstack.env("OS_CLIENT_CONFIG_FILE", self.directory.path().join("clouds.yaml"));
-            let made = openstack.env("NO_PROXY", "*").output().unwrap();
-            assert!(made.status.success(), "{command}: {made:?}");
+            stock::succeeds(self.command(stock::program()).args(command.split_whitespace()));
         }
     }
 
     /// Runs a suite; answers with each test's outcome and reason.
     fn run(&self, suite: &str) -> Vec<(String, String, String)> {
-        let output = self.python("run.py", &[suite]).output().unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/functional/run.py");
+        let output = self.command(stock::python()).arg(script).arg(suite).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         let lines = String::from_utf8(output.stdout).unwrap();
         let text = |line: &Value, key: &str| line[key].as_str().unwrap_or_default().to_owned();
@@ -178,46 +138,21 @@ impl World {
     }
 }
 
-fn here() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/functional")
-}
-
-/// The installed client; the script installs it once.
-fn client() -> PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/stock-client");
-    let output = Command::new(script).stderr(Stdio::inherit()).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().into()
-}
-
-fn configuration(directory: &TempDir, address: SocketAddr, keystone: &Keystone) -> PathBuf {
-    let file = directory.path().join("navigator.toml");
-    let database = directory.path().join("navigator.sqlite");
-    let text = format!(
-        "[server]\nlisten = '{address}'\ndatabase = 'sqlite:{}'\n\
-         [network]\nphysical_networks = ['external', 'phys_net']\n\
-         [identity]\nmode = 'keystone'\n[identity.keystone]\nauth_url = '{}'\n\
-         username = 'neutron'\npassword = 'service secret'\n",
-        database.display(),
-        keystone.url
-    );
-    fs::write(&file, text).unwrap();
-    file
-}
-
-fn clouds(directory: &TempDir, keystone: &str, clouds: &[(&str, &Account)]) {
+fn clouds(server: &Server, clouds: &[(&str, &Account)]) {
+    let keystone = &server.keystone;
     let mut text = "clouds:\n".to_owned();
     for (name, account) in clouds {
         let Account { name: user, project_name: project, .. } = account;
-        let password = if user == "admin" { "secret" } else { user };
+        let (auth_url, password) = (&keystone.url, keystone.password_of(account));
         writeln!(
             text,
             "  {name}:\n    region_name: RegionOne\n    has_compute: false\n    has_image: false\n    \
-             auth:\n      auth_url: {keystone}/v3\n      username: {user}\n      password: {password}\n      \
+             auth:\n      auth_url: {auth_url}/v3\n      username: {user}\n      password: {password}\n      \
              project_name: {project}\n      user_domain_id: default\n      project_domain_id: default"
         )
         .unwrap();
     }
-    fs::write(directory.path().join("clouds.yaml"), text).unwrap();
+    fs::write(server.directory.path().join("clouds.yaml"), text).unwrap();
 }
 
 /// Nothing fails; what is skipped is expected; enough ran for that to mean something.

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use navigator_testkit::Host;
+use navigator_testkit::{Host, stock};
 use serde::Deserialize;
 
 /// No command takes this long, however busy the machine is.
@@ -40,24 +40,11 @@ pub(crate) struct Client {
     answers: Receiver<String>,
 }
 
-/// The `openstack` program; the script installs it once.
-pub(crate) fn program() -> PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/stock-client");
-    let output = Command::new(&script).stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "{} could not install the client", script.display());
-    String::from_utf8(output.stdout).unwrap().trim().into()
-}
-
 /// A program inside `host` that knows the server by the client's environment variables, and nothing
 /// of who runs the test.
 pub(crate) fn command(host: &Host, program: &Path, identity: &Identity) -> Command {
     let mut command = host.command(program);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("OS_") {
-            command.env_remove(name);
-        }
-    }
-    command.current_dir(host.dir()).env("HOME", host.dir()).env("NO_PROXY", "*");
+    stock::unaware(&mut command).current_dir(host.dir()).env("HOME", host.dir());
     command.env("OS_ENDPOINT", &identity.endpoint);
     match identity.user {
         None => command.env("OS_AUTH_TYPE", "none"),
@@ -69,18 +56,13 @@ pub(crate) fn command(host: &Host, program: &Path, identity: &Identity) -> Comma
     command
 }
 
-/// The interpreter that the client was installed with.
-pub(crate) fn python() -> PathBuf {
-    program().with_file_name("python")
-}
-
 pub(crate) fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stock_client").join(name)
 }
 
 impl Client {
     pub(crate) fn start(host: &Host, identity: &Identity) -> Self {
-        let mut child = command(host, &python(), identity)
+        let mut child = command(host, &stock::python(), identity)
             .arg(script("drive.py"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -7,9 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use navigator_testkit::Site;
-
-use crate::client::program;
+use navigator_testkit::{Site, stock};
 
 /// The story says every delay itself; this is only for a machine that stands still.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -47,7 +45,7 @@ fn the_demo_passes_and_leaves_nothing_behind() {
     let output = fs::File::create(&log).unwrap();
     let mut demo = Command::new(env!("CARGO_BIN_EXE_navigator"))
         .args(["lab", "demo"])
-        .env("NAVIGATOR_OPENSTACK", program())
+        .env("NAVIGATOR_OPENSTACK", stock::program())
         .stdin(Stdio::null())
         .stdout(output.try_clone().unwrap())
         .stderr(output)

@@ -2,17 +2,17 @@
 
 use std::process::{Output, Stdio};
 
-use navigator_testkit::{Host, Site};
+use navigator_testkit::{Host, Site, stock};
 use serde_json::Value;
 
 use crate::{
-    client::{Client, Identity, command, program},
+    client::{Client, Identity, command},
     row::{self, quiet, shows},
     world::{Door, start},
 };
 
 fn openstack(host: &Host, identity: &Identity, argv: &[&str]) -> Output {
-    command(host, &program(), identity).args(argv).stdin(Stdio::null()).output().unwrap()
+    command(host, &stock::program(), identity).args(argv).stdin(Stdio::null()).output().unwrap()
 }
 
 /// Exit code and what it said about the failure.

@@ -2,10 +2,10 @@
 
 use std::process::Stdio;
 
-use navigator_testkit::Site;
+use navigator_testkit::{Site, stock};
 
 use crate::{
-    client::{command, python, script},
+    client::{command, script},
     world::{Door, start},
 };
 
@@ -14,7 +14,7 @@ fn run(door: Door) {
     let site = Site::new();
     let host = site.host("node");
     let _navigator = start(&host, door);
-    let output = command(&host, &python(), &door.identity("admin"))
+    let output = command(&host, &stock::python(), &door.identity("admin"))
         .arg(script("sdk.py"))
         .stdin(Stdio::null())
         .output()
