@@ -1,0 +1,116 @@
+//! What a set takes, and the line that it says otherwise.
+
+use super::*;
+
+fn lines(text: &str) -> Vec<String> {
+    match ForwardSet::from_toml(text, &[]) {
+        Ok(_) => Vec::new(),
+        Err(invalid) => invalid.lines,
+    }
+}
+
+fn set(text: &str) -> ForwardSet {
+    ForwardSet::from_toml(text, &[]).unwrap()
+}
+
+#[test]
+fn a_set_is_read_with_its_defaults() {
+    let set = set("[forward.ssh]\nlisten = ':60022'\nconnect = '192.168.0.1:22'\n");
+    let ssh = set.get("ssh").unwrap();
+    assert_eq!(ssh.listen.address, None);
+    assert_eq!(ssh.listen.socket_address(60022), "[::]:60022".parse().unwrap());
+    assert_eq!(ssh.target(60022), "192.168.0.1:22".parse().unwrap());
+    assert_eq!(ssh.timeouts, Timeouts::default());
+}
+
+#[test]
+fn a_range_leads_port_by_port_and_namespaces_are_named() {
+    let set =
+        set("[forward.a]\nlisten = { address = '[2001:db8::1]:20000-20999', netns = 'in' }\n\
+         connect.address = '10.0.0.5:30000'\nconnect.netns = 'out'\nremoval = 'drain'\n");
+    let forward = set.get("a").unwrap();
+    assert_eq!(forward.target(20999), "10.0.0.5:30999".parse().unwrap());
+    assert_eq!(forward.listen.netns.as_deref(), Some("in"));
+    assert_eq!(forward.connect.netns.as_deref(), Some("out"));
+    assert_eq!(forward.removal, Removal::Drain);
+}
+
+#[test]
+fn what_is_wrong_is_one_line_that_names_the_entry() {
+    let entry = |listen: &str, connect: &str, more: &str| {
+        format!("[forward.x]\nlisten = '{listen}'\nconnect = '{connect}'\n{more}\n")
+    };
+    let cases = [
+        (entry("nowhere", "10.0.0.1:1", ""), "forward.x: listen: 'nowhere' has no port"),
+        (entry(":0", "10.0.0.1:1", ""), "forward.x: listen: '0' is no port"),
+        (entry(":9-3", "10.0.0.1:1", ""), "forward.x: listen: '9-3' is no port"),
+        (entry(":+9", "10.0.0.1:1", ""), "forward.x: listen: '+9' is no port"),
+        (entry("2001:db8::1", "10.0.0.1:1", ""), "forward.x: listen: '2001:db8::1' has no port"),
+        (entry("300.0.0.1:1", "10.0.0.1:1", ""), "forward.x: listen: '300.0.0.1' is no address"),
+        (entry(":1", "example.org:1", ""), "forward.x: connect: 'example.org' is no address"),
+        (entry(":1", "0.0.0.0:1", ""), "forward.x: connect: '0.0.0.0:1' has to name one address"),
+        (
+            entry(":1-9", "10.0.0.1:65530", ""),
+            "forward.x: connect: the range would end at port 65538",
+        ),
+        (entry(":1", "10.0.0.1:1", "idle_timeout_s = -1"), "forward.x: idle_timeout_s: -1 is not"),
+        (entry(":1", "10.0.0.1:1", "idle_timeout_s = 0"), "forward.x: a timeout of 0"),
+        (
+            entry(":1", "10.0.0.1:1", "allowed_sources = ['10.0.0.0/33']"),
+            "forward.x: allowed_sources: '10.0.0.0/33' is no prefix",
+        ),
+        (entry(":1", "10.0.0.1:1", "max_connections = 0"), "forward.x: a limit of 0"),
+        (entry(":1", "10.0.0.1:1", "colour = 1"), "forward.x: unknown field `colour`"),
+        (entry(":1", "10.0.0.1:1", "protocol = 'sctp'"), "forward.x: unknown variant `sctp`"),
+        ("[forward.x]\nlisten = 7\nconnect = ':1'".into(), "forward.x: write \"ADDRESS:PORT\""),
+        ("[forward.x]\nconnect = ':1'".into(), "forward.x: missing field `listen`"),
+        ("forward = 3".into(), "forward: write [forward.NAME]"),
+        ("\n\n[forward".into(), "line 3: "),
+        ("relays = 3".into(), "relays: unknown"),
+        (
+            "[forward.x]\nlisten = { address = ':1', netns = '../x' }\nconnect = '10.0.0.1:1'"
+                .into(),
+            "forward.x: listen.netns: '../x' is no name",
+        ),
+        ("[forward.'a b']\nlisten = ':1'\nconnect = '10.0.0.1:1'".into(), "forward.a b: a name is"),
+    ];
+    for (text, expected) in cases {
+        let found = lines(&text);
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].starts_with(expected), "{text}: {found:?}");
+        assert!(!found[0].contains('\n'), "{found:?}");
+    }
+}
+
+#[test]
+fn forwards_that_want_the_same_port_are_found() {
+    let pair = |a: &str, b: &str| {
+        format!(
+            "[forward.a]\nlisten = {a}\nconnect = '10.0.0.1:1'\n\
+             [forward.b]\nlisten = {b}\nconnect = '10.0.0.1:1'\n"
+        )
+    };
+    let colliding = [
+        ("':80'", "':80'"),
+        ("':80'", "'192.0.2.1:80'"),
+        ("'0.0.0.0:80'", "'192.0.2.1:80'"),
+        ("'[::]:80'", "':80'"),
+        ("'192.0.2.1:10-20'", "'192.0.2.1:20-30'"),
+        ("'192.0.2.1:10'", "'[::ffff:192.0.2.1]:10'"),
+    ];
+    for (a, b) in colliding {
+        let found = lines(&pair(a, b));
+        assert_eq!(found.len(), 1, "{a} {b}: {found:?}");
+        assert!(found[0].starts_with("forward.b: listen: port "), "{found:?}");
+        assert!(found[0].contains("forward.a"), "{found:?}");
+    }
+    let apart = [
+        ("'192.0.2.1:80'", "'192.0.2.2:80'"),
+        ("'0.0.0.0:80'", "'[::]:80'"),
+        ("'192.0.2.1:10-20'", "'192.0.2.1:21-30'"),
+        ("{ address = ':80', netns = 'x' }", "{ address = ':80', netns = 'y' }"),
+    ];
+    for (a, b) in apart {
+        assert_eq!(lines(&pair(a, b)), Vec::<String>::new(), "{a} {b}");
+    }
+}

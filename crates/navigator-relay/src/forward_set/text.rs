@@ -1,0 +1,187 @@
+//! A forward set as TOML: one table `[forward.NAME]` each. Read entry by entry, so that an error names
+//! the entry in one line.
+
+use std::{fmt::Display, net::IpAddr, time::Duration};
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::{Forward, ForwardSet, InvalidForward, Limits, Removal, Timeouts, Transport};
+
+/// What is wrong with a text, one line each.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", lines.join("\n"))]
+pub struct InvalidText {
+    pub lines: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForwardText {
+    #[serde(default)]
+    protocol: ProtocolText,
+    listen: Place,
+    connect: Place,
+    connect_timeout_s: Option<f64>,
+    idle_timeout_s: Option<f64>,
+    half_closed_timeout_s: Option<f64>,
+    /// 0 is off.
+    keepalive_s: Option<f64>,
+    #[serde(default)]
+    allowed_sources: Vec<String>,
+    max_connections: Option<u32>,
+    max_new_per_second: Option<u32>,
+    max_bytes_per_second: Option<u64>,
+    #[serde(default)]
+    removal: RemovalText,
+}
+
+/// `"address:port"`, or the same with a namespace.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "write \"ADDRESS:PORT\", or { address = \"ADDRESS:PORT\", netns = \"NAME\" }"
+)]
+enum Place {
+    Here(String),
+    #[serde(rename_all = "snake_case")]
+    There(There),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct There {
+    address: String,
+    netns: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+enum ProtocolText {
+    #[default]
+    Tcp,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+enum RemovalText {
+    #[default]
+    Cut,
+    Drain,
+}
+
+impl ForwardSet {
+    /// Reads `[forward.NAME]` tables. Keys outside of them are refused, except those in `besides`.
+    pub fn from_toml(text: &str, besides: &[&str]) -> Result<Self, InvalidText> {
+        let table: Table = toml::from_str(text).map_err(|error| one(position(text, &error)))?;
+        let mut lines = Vec::new();
+        let mut forwards = Vec::new();
+        for (key, value) in table {
+            match (key.as_str(), value) {
+                ("forward", Value::Table(entries)) => {
+                    for (name, value) in entries {
+                        match read(value) {
+                            Ok(forward) => forwards.push((name, forward)),
+                            Err(reason) => {
+                                lines.push(InvalidForward { name, reason }.to_string());
+                            }
+                        }
+                    }
+                }
+                ("forward", _) => lines.push("forward: write [forward.NAME]".to_owned()),
+                (key, _) if besides.contains(&key) => {}
+                (key, _) => lines.push(format!("{key}: unknown; forwards are [forward.NAME]")),
+            }
+        }
+        match Self::new(forwards) {
+            Ok(set) if lines.is_empty() => Ok(set),
+            Ok(_) => Err(InvalidText { lines }),
+            Err(invalid) => {
+                lines.extend(invalid.iter().map(ToString::to_string));
+                Err(InvalidText { lines })
+            }
+        }
+    }
+}
+
+fn one(line: String) -> InvalidText {
+    InvalidText { lines: vec![line] }
+}
+
+/// The parser's message in one line, with the line's number.
+fn position(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().replace('\n', ", ");
+    let start = error.span().map_or(0, |span| span.start.min(text.len()));
+    let number = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+    format!("line {number}: {message}")
+}
+
+fn read(value: Value) -> Result<Forward, String> {
+    let text: ForwardText =
+        value.try_into().map_err(|error: toml::de::Error| error.message().replace('\n', ", "))?;
+    let ProtocolText::Tcp = text.protocol;
+    let mut listen: super::ListenOn = in_field("listen", text.listen.address().parse())?;
+    let mut connect: super::ConnectTo = in_field("connect", text.connect.address().parse())?;
+    listen.netns = text.listen.netns("listen")?;
+    connect.netns = text.connect.netns("connect")?;
+    let default = Timeouts::default();
+    let mut forward = Forward::new(Transport::Tcp, listen, connect);
+    forward.timeouts = Timeouts {
+        connect: seconds("connect_timeout_s", text.connect_timeout_s)?.unwrap_or(default.connect),
+        idle: seconds("idle_timeout_s", text.idle_timeout_s)?.unwrap_or(default.idle),
+        half_closed: seconds("half_closed_timeout_s", text.half_closed_timeout_s)?
+            .unwrap_or(default.half_closed),
+    };
+    if let Some(time) = seconds("keepalive_s", text.keepalive_s)? {
+        forward.keepalive = (!time.is_zero()).then_some(time);
+    }
+    forward.limits = Limits {
+        sources: text.allowed_sources.iter().map(|text| source(text)).collect::<Result<_, _>>()?,
+        connections: text.max_connections,
+        new_per_second: text.max_new_per_second,
+        bytes_per_second: text.max_bytes_per_second,
+    };
+    forward.removal = match text.removal {
+        RemovalText::Cut => Removal::Cut,
+        RemovalText::Drain => Removal::Drain,
+    };
+    Ok(forward)
+}
+
+/// A prefix, or one address.
+fn source(text: &str) -> Result<IpNet, String> {
+    let prefix = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    prefix.map_err(|_| format!("allowed_sources: '{text}' is no prefix like 192.0.2.0/24"))
+}
+
+fn in_field<T, E: Display>(field: &str, result: Result<T, E>) -> Result<T, String> {
+    result.map_err(|error| format!("{field}: {error}"))
+}
+
+fn seconds(field: &str, value: Option<f64>) -> Result<Option<Duration>, String> {
+    const YEAR: f64 = 366.0 * 86_400.0;
+    match value {
+        None => Ok(None),
+        Some(value) if (0.0..=YEAR).contains(&value) => Ok(Some(Duration::from_secs_f64(value))),
+        Some(value) => Err(format!("{field}: {value} is not from 0 to {YEAR} seconds")),
+    }
+}
+
+impl Place {
+    fn address(&self) -> &str {
+        match self {
+            Self::Here(address) => address,
+            Self::There(there) => &there.address,
+        }
+    }
+
+    /// A namespace's name is one file name.
+    fn netns(self, field: &str) -> Result<Option<String>, String> {
+        let Self::There(There { netns: Some(name), .. }) = self else {
+            return Ok(None);
+        };
+        let plain = !name.is_empty() && !name.contains(['/', '\0']) && name != "." && name != "..";
+        if plain { Ok(Some(name)) } else { Err(format!("{field}.netns: '{name}' is no name")) }
+    }
+}

@@ -1,0 +1,26 @@
+//! The userspace forwarder: what cannot be packet rewriting, because the target sits in another
+//! namespace, speaks the other address family, or the packet filter is not ours. A [`ForwardSet`] goes
+//! in; a [`Relay`] makes it so, changes it while connections run, and counts.
+//!
+//! Never: a lock or an allocation per byte on the data path, a thread or a process per connection, a
+//! wake-up while nothing happens. Why it is built as it is: `docs/adr/0008-the-relays-engine.md`.
+
+mod counters;
+pub mod forward_set;
+mod limits;
+mod listener;
+mod live;
+mod namespace;
+mod relay;
+mod slots;
+mod tcp;
+mod timers;
+mod token;
+mod worker;
+
+pub use counters::{Counters, Histogram, Refusal};
+pub use forward_set::{
+    ConnectTo, Forward, ForwardSet, InvalidForward, InvalidText, Limits, ListenOn, Removal,
+    Timeouts, Transport,
+};
+pub use relay::{ApplyError, Options, Relay, Stop};

@@ -1,0 +1,144 @@
+//! The relay as its owner sees it: started, given sets, asked for counters, ended.
+
+mod apply;
+mod in_use;
+
+use std::{
+    collections::HashMap,
+    io,
+    path::PathBuf,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+pub use apply::ApplyError;
+
+use crate::{
+    Counters, ForwardSet,
+    listener::Listener,
+    live::{Live, State},
+    namespace::Namespace,
+    slots::Slots,
+    worker::{
+        Worker,
+        inbox::{Message, Peers},
+    },
+};
+
+/// How a relay runs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Threads; as many as cores unless told otherwise.
+    pub workers: usize,
+    /// Where the names of network namespaces are.
+    pub namespaces: PathBuf,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            workers: thread::available_parallelism().map_or(1, usize::from),
+            namespaces: PathBuf::from("/run/netns"),
+        }
+    }
+}
+
+/// A running relay. It forwards nothing until it is given a set; dropped, it cuts all connections.
+pub struct Relay {
+    options: Options,
+    set: ForwardSet,
+    forwards: HashMap<String, Arc<Live>>,
+    listeners: HashMap<apply::Place, Arc<Listener>>,
+    keys: Slots<()>,
+    next_version: u64,
+    home: Arc<Namespace>,
+    peers: Arc<Peers>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// How a relay ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Every connection is reset.
+    Now,
+    /// No new connections; those that are open may go on for so long.
+    After(Duration),
+}
+
+impl Relay {
+    /// Starts the workers. The calling thread's network namespace is the one that forwards without a
+    /// `netns` listen and connect in.
+    pub fn start(options: Options) -> io::Result<Self> {
+        let home = Arc::new(Namespace::current()?);
+        let (peers, inboxes) = Peers::new(options.workers.max(1))?;
+        let peers = Arc::new(peers);
+        let mut threads = Vec::new();
+        for (number, messages) in inboxes.into_iter().enumerate() {
+            let worker = Worker::new(number, Arc::clone(&peers), messages, Arc::clone(&home))?;
+            let run = move || {
+                if let Err(error) = worker.run() {
+                    tracing::error!(worker = number, %error, "a worker has ended");
+                }
+            };
+            threads.push(thread::Builder::new().name(format!("relay-{number}")).spawn(run)?);
+        }
+        Ok(Self {
+            options,
+            set: ForwardSet::default(),
+            forwards: HashMap::new(),
+            listeners: HashMap::new(),
+            keys: Slots::new(),
+            next_version: 0,
+            home,
+            peers,
+            threads,
+        })
+    }
+
+    /// The set in force.
+    pub fn set(&self) -> &ForwardSet {
+        &self.set
+    }
+
+    /// A forward's counters. They stay with its name for as long as a set holds it.
+    pub fn counters(&self, name: &str) -> Option<&Counters> {
+        self.forwards.get(name).map(|live| live.counters())
+    }
+
+    /// Ends the relay and waits for its connections as told.
+    pub fn stop(mut self, how: Stop) {
+        self.end(how);
+    }
+
+    fn end(&mut self, how: Stop) {
+        for listener in self.listeners.values() {
+            listener.stop();
+        }
+        self.listeners.clear();
+        let at = Instant::now()
+            + match how {
+                Stop::Now => Duration::ZERO,
+                Stop::After(time) => time,
+            };
+        for worker in 0..self.peers.count() {
+            self.peers.send(worker, Message::End { at });
+        }
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+
+    fn state_of(&self, name: &str) -> Arc<State> {
+        match self.forwards.get(name) {
+            Some(live) => Arc::clone(&live.state),
+            None => Arc::new(State::new(Instant::now())),
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.end(Stop::Now);
+    }
+}

@@ -1,0 +1,317 @@
+//! A client's connection and the one to the target: from accept to the last close.
+
+use std::{
+    io,
+    net::{Shutdown, TcpStream},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use nix::sys::epoll::EpollFlags;
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+
+use super::{
+    Resources,
+    direction::{Broken, Direction, Turn},
+};
+use crate::{
+    Refusal,
+    live::{Live, Meter, Way},
+    timers::Tick,
+    token::{Key, Side, Token},
+};
+
+/// What a client's accept hands to a worker.
+pub(crate) struct Accepted {
+    pub(crate) client: TcpStream,
+    /// The port it came to.
+    pub(crate) port: u16,
+    pub(crate) live: Arc<Live>,
+}
+
+pub(crate) struct Connection {
+    client: TcpStream,
+    target: TcpStream,
+    live: Arc<Live>,
+    stage: Stage,
+    up: Direction,
+    down: Direction,
+    started: Instant,
+    progress: Instant,
+    /// Whether epoll tells when the client's socket can be written again.
+    client_watched: ClientWatched,
+    keepalive: Keepalive,
+    /// When the timers look at it next.
+    pub(crate) due: Option<Tick>,
+    /// Whether it stands in the queue of those that have more to do.
+    pub(crate) queued: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Connecting,
+    Relaying,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ClientWatched {
+    Reading,
+    Both,
+}
+
+/// Probes are switched on for targets only once a connection has lasted: most never need them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keepalive {
+    Later,
+    Decided,
+}
+
+/// What the worker has to do with it after an event.
+pub(crate) enum Next {
+    Wait,
+    Again,
+    At(Instant),
+    Close,
+    Reset,
+}
+
+impl Connection {
+    /// Starts to connect. The client is not listened to before there is somebody to talk to.
+    pub(crate) fn open(accepted: Accepted, resources: &mut Resources) -> Result<Self, Accepted> {
+        match connect(&accepted, resources) {
+            Ok(target) => Ok(Self {
+                client: accepted.client,
+                target,
+                live: accepted.live,
+                stage: Stage::Connecting,
+                up: Direction::default(),
+                down: Direction::default(),
+                started: resources.now,
+                progress: resources.now,
+                client_watched: ClientWatched::Reading,
+                keepalive: Keepalive::Later,
+                due: None,
+                queued: false,
+            }),
+            Err(error) => {
+                tracing::debug!(forward = %accepted.live.name, %error, "connect");
+                accepted.live.counters().refuse(match out_of_descriptors(&error) {
+                    true => Refusal::Descriptors,
+                    false => Refusal::Target,
+                });
+                Err(accepted)
+            }
+        }
+    }
+
+    pub(crate) fn watch(&self, key: Key, resources: &Resources) -> io::Result<()> {
+        let token = Token::connection(key, Side::Target);
+        resources.watch(&self.target, token, EpollFlags::EPOLLOUT)
+    }
+
+    pub(crate) fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Takes note of what epoll says and goes on.
+    pub(crate) fn event(
+        &mut self,
+        token: Token,
+        flags: EpollFlags,
+        resources: &mut Resources,
+    ) -> Next {
+        if self.stage == Stage::Connecting {
+            return self.connected(token, flags, resources);
+        }
+        let (out, back) = match token.side() {
+            Side::Client => (&mut self.up, &mut self.down),
+            Side::Target => (&mut self.down, &mut self.up),
+        };
+        let over = EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP;
+        if flags.intersects(over | EpollFlags::EPOLLRDHUP) {
+            out.ending = true;
+            out.readable = true;
+        }
+        if flags.contains(EpollFlags::EPOLLIN) {
+            out.readable = true;
+        }
+        if flags.intersects(over | EpollFlags::EPOLLOUT) {
+            back.writable = true;
+        }
+        // A side that has said all and then breaks is not read again: nothing else would tell.
+        if flags.contains(EpollFlags::EPOLLERR) && out.finished {
+            return Next::Reset;
+        }
+        self.run(token.key(), resources)
+    }
+
+    fn connected(&mut self, token: Token, flags: EpollFlags, resources: &mut Resources) -> Next {
+        let failed = flags.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP);
+        if failed && let Ok(Some(error)) = self.target.take_error() {
+            tracing::debug!(forward = %self.live.name, %error, "connect");
+            self.live.counters().refuse(Refusal::Target);
+            return Next::Reset;
+        }
+        if !flags.contains(EpollFlags::EPOLLOUT) {
+            return Next::Wait;
+        }
+        self.stage = Stage::Relaying;
+        self.progress = resources.now;
+        self.live.counters().connect.record(resources.now - self.started);
+        let client = Token::connection(token.key(), Side::Client);
+        if resources.watch(&self.client, client, EpollFlags::empty()).is_err() {
+            return Next::Reset;
+        }
+        self.up.writable = true;
+        self.down.writable = true;
+        // What a client says first has often arrived while the target was connected.
+        self.up.readable = true;
+        self.down.readable = flags.contains(EpollFlags::EPOLLIN);
+        self.down.ending = flags.contains(EpollFlags::EPOLLRDHUP);
+        self.run(token.key(), resources)
+    }
+
+    /// Moves bytes both ways, as far as they go now.
+    pub(crate) fn run(&mut self, key: Key, resources: &mut Resources) -> Next {
+        let up = self.run_way(Way::Up, resources);
+        let down = match up {
+            Next::Reset => return Next::Reset,
+            _ => self.run_way(Way::Down, resources),
+        };
+        if self.up.finished && self.down.finished {
+            return Next::Close;
+        }
+        if !self.down.writable && self.client_watched == ClientWatched::Reading {
+            self.client_watched = ClientWatched::Both;
+            let client = Token::connection(key, Side::Client);
+            if resources.watch_writable(&self.client, client).is_err() {
+                return Next::Reset;
+            }
+        }
+        up.sooner(down)
+    }
+
+    fn run_way(&mut self, way: Way, resources: &mut Resources) -> Next {
+        let meter = Meter::new(&self.live, way, resources.now);
+        let (direction, other_finished, ends) = match way {
+            Way::Up => (&mut self.up, self.down.finished, (&self.client, &self.target)),
+            Way::Down => (&mut self.down, self.up.finished, (&self.target, &self.client)),
+        };
+        if direction.finished {
+            return Next::Wait;
+        }
+        let before = direction.written;
+        let turn = direction.run(ends, resources, &meter);
+        let written = direction.written - before;
+        if written > 0 {
+            meter.count_written(written);
+            self.progress = resources.now;
+        }
+        match turn {
+            Ok(Turn::Waits) => Next::Wait,
+            Ok(Turn::Yields) => Next::Again,
+            Ok(Turn::Throttled(until)) => Next::At(until),
+            Ok(Turn::Ended) => {
+                direction.finished = true;
+                self.progress = resources.now;
+                // If both have ended, closing says so.
+                if !other_finished && ends.1.shutdown(Shutdown::Write).is_err() {
+                    return Next::Reset;
+                }
+                Next::Wait
+            }
+            Err(Broken::Source | Broken::Sink) => Next::Reset,
+        }
+    }
+
+    /// A moment it waited for has come.
+    pub(crate) fn resume(&mut self, key: Key, resources: &mut Resources) -> Next {
+        match self.stage {
+            Stage::Connecting => Next::Wait,
+            Stage::Relaying => self.run(key, resources),
+        }
+    }
+
+    /// When it ends if nothing more happens.
+    pub(crate) fn deadline(&self) -> Instant {
+        let timeouts = &self.live.forward.timeouts;
+        match self.stage {
+            Stage::Connecting => self.started + timeouts.connect,
+            Stage::Relaying if self.up.finished || self.down.finished => {
+                self.progress + timeouts.half_closed.min(timeouts.idle)
+            }
+            Stage::Relaying => self.progress + timeouts.idle,
+        }
+    }
+
+    /// The deadline has passed.
+    pub(crate) fn expire(&self) {
+        if self.stage == Stage::Connecting {
+            self.live.counters().refuse(Refusal::Target);
+        }
+    }
+
+    /// It has lasted a while: from now on, a target that vanished is noticed.
+    pub(crate) fn lasts(&mut self, now: Instant) {
+        const A_WHILE: Duration = Duration::from_secs(5);
+        if self.keepalive == Keepalive::Decided || now - self.started < A_WHILE {
+            return;
+        }
+        self.keepalive = Keepalive::Decided;
+        if let Some(time) = self.live.forward.keepalive {
+            let _ = SockRef::from(&self.target).set_tcp_keepalive(&probes(time));
+        }
+    }
+
+    /// Both ends are told by a reset, and what was under way is dropped.
+    pub(crate) fn reset(self, resources: &mut Resources) {
+        reset(&self.client);
+        reset(&self.target);
+        self.close(resources);
+    }
+
+    pub(crate) fn close(mut self, resources: &mut Resources) {
+        self.up.release(&mut resources.pipes);
+        self.down.release(&mut resources.pipes);
+        self.live.leave();
+    }
+}
+
+impl Next {
+    fn sooner(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Reset, _) | (_, Self::Reset) => Self::Reset,
+            (Self::Again, _) | (_, Self::Again) => Self::Again,
+            (Self::At(a), Self::At(b)) => Self::At(a.min(b)),
+            (Self::At(at), _) | (_, Self::At(at)) => Self::At(at),
+            _ => Self::Wait,
+        }
+    }
+}
+
+/// Closing it will send a reset.
+pub(crate) fn reset(socket: &TcpStream) {
+    let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
+}
+
+/// Probes after `time` of silence, then every tenth of it, five times.
+pub(crate) fn probes(time: Duration) -> TcpKeepalive {
+    let interval = (time / 10).max(Duration::from_secs(1));
+    TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(5)
+}
+
+pub(crate) fn out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+/// Makes the target's socket in the forward's namespace; the connection is under way afterwards.
+fn connect(accepted: &Accepted, resources: &mut Resources) -> io::Result<TcpStream> {
+    let target = accepted.live.target(accepted.port);
+    resources.whereabouts.go(&accepted.live.connect_in)?;
+    let kind = Type::STREAM.nonblocking().cloexec();
+    let socket = Socket::new_raw(Domain::for_address(target), kind, None)?;
+    match socket.connect(&target.into()) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+        _ => Ok(socket.into()),
+    }
+}

@@ -1,0 +1,291 @@
+//! A worker: one thread, one epoll, its own connections. It shares listening sockets and counters with
+//! the others and nothing else; what the relay wants of it comes as a [`Message`].
+//!
+//! Invariants: a connection lives and dies on one worker; a worker without connections and messages
+//! sleeps without a timeout; nobody holds a worker longer than one turn (`tcp/direction.rs`).
+
+mod accept;
+pub(crate) mod inbox;
+
+use std::{
+    collections::HashSet,
+    io,
+    sync::{Arc, mpsc::Receiver},
+    time::{Duration, Instant},
+};
+
+use inbox::{Change, Message, Peers};
+use nix::{
+    errno::Errno,
+    sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
+};
+
+use crate::{
+    listener::Listener,
+    live::Live,
+    namespace::{Namespace, Whereabouts},
+    slots::Slots,
+    tcp::{Connection, PipePool, Resources, connection::Next},
+    timers::Timers,
+    token::{Key, Kind, Side, Token},
+};
+
+const EVENTS: usize = 256;
+
+pub(crate) struct Worker {
+    number: usize,
+    peers: Arc<Peers>,
+    messages: Receiver<Message>,
+    resources: Resources,
+    connections: Slots<Connection>,
+    /// By the index of the listener's key, which the relay gives out.
+    listeners: Vec<Option<Listening>>,
+    paused: accept::Paused,
+    /// Connections that have more to do.
+    ready: Vec<Token>,
+    timers: Timers,
+    /// Once the relay ends: when the last connections are cut.
+    ends: Option<Instant>,
+}
+
+struct Listening {
+    listener: Arc<Listener>,
+    live: Arc<Live>,
+    /// How many to take at once: doubled while there are more, one again when there are none.
+    burst: u32,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        number: usize,
+        peers: Arc<Peers>,
+        messages: Receiver<Message>,
+        home: Arc<Namespace>,
+    ) -> io::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let inbox = EpollEvent::new(EpollFlags::EPOLLIN, Token::INBOX.bits());
+        epoll.add(peers.wake(number), inbox)?;
+        let now = Instant::now();
+        Ok(Self {
+            number,
+            peers,
+            messages,
+            resources: Resources {
+                epoll,
+                pipes: PipePool::default(),
+                buffer: Resources::buffer(),
+                whereabouts: Whereabouts::new(home),
+                now,
+            },
+            connections: Slots::new(),
+            listeners: Vec::new(),
+            paused: accept::Paused::default(),
+            ready: Vec::new(),
+            timers: Timers::new(now),
+            ends: None,
+        })
+    }
+
+    /// Until the relay ends it and its connections have ended.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mut events = [EpollEvent::empty(); EVENTS];
+        loop {
+            let count = match self.resources.epoll.wait(&mut events, self.timeout()) {
+                Err(Errno::EINTR) => 0,
+                other => other?,
+            };
+            self.resources.now = Instant::now();
+            for event in &events[..count] {
+                self.event(Token::from_bits(event.data()), event.events());
+            }
+            self.run_ready();
+            self.run_timers();
+            if self.ends.is_some_and(|at| self.connections.is_empty() || at <= self.resources.now) {
+                self.end();
+                return Ok(());
+            }
+        }
+    }
+
+    fn timeout(&self) -> EpollTimeout {
+        if !self.ready.is_empty() {
+            return EpollTimeout::ZERO;
+        }
+        let now = self.resources.now;
+        let end = self.ends.map(|at| at.saturating_duration_since(now));
+        let wait = [self.timers.wait(now), self.paused.wait(now), end].into_iter().flatten().min();
+        let Some(wait) = wait else {
+            return EpollTimeout::NONE;
+        };
+        // Rounded up, so that it does not come back a moment too early, again and again.
+        let wait =
+            Duration::from_millis(wait.as_millis() as u64 + 1).min(Duration::from_secs(86_400));
+        EpollTimeout::try_from(wait).unwrap_or(EpollTimeout::MAX)
+    }
+
+    fn event(&mut self, token: Token, flags: EpollFlags) {
+        match token.kind() {
+            Kind::Inbox => self.read_inbox(),
+            Kind::Listener => self.accept(token.key()),
+            Kind::Connection => {
+                if let Some(connection) = self.connections.get_mut(token.key()) {
+                    let next = connection.event(token, flags, &mut self.resources);
+                    self.go_on(token.key(), next);
+                }
+            }
+        }
+    }
+
+    /// Does what a connection asks for after its turn.
+    fn go_on(&mut self, key: Key, next: Next) {
+        let token = Token::connection(key, Side::Client);
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        match next {
+            Next::Wait => {
+                // An end of one half may have brought the deadline nearer.
+                let due = self.timers.tick(connection.deadline());
+                if connection.due.is_none_or(|at| due < at) {
+                    connection.due = Some(due);
+                    self.timers.add(due, token);
+                }
+            }
+            Next::Again if !connection.queued => {
+                connection.queued = true;
+                self.ready.push(token);
+            }
+            Next::Again => {}
+            Next::At(at) => {
+                let tick = self.timers.tick(at);
+                connection.due = Some(tick);
+                self.timers.add(tick, token);
+            }
+            Next::Close => self.remove(key, Connection::close),
+            Next::Reset => self.remove(key, Connection::reset),
+        }
+    }
+
+    fn remove(&mut self, key: Key, how: fn(Connection, &mut Resources)) {
+        if let Some(connection) = self.connections.remove(key) {
+            how(connection, &mut self.resources);
+            self.peers.left(self.number);
+            self.resume_accepting();
+        }
+        if self.connections.is_empty() {
+            self.resources.pipes.clear();
+        }
+    }
+
+    fn run_ready(&mut self) {
+        for token in std::mem::take(&mut self.ready) {
+            if let Some(connection) = self.connections.get_mut(token.key()) {
+                connection.queued = false;
+                let next = connection.run(token.key(), &mut self.resources);
+                self.go_on(token.key(), next);
+            }
+        }
+    }
+
+    fn run_timers(&mut self) {
+        let now = self.resources.now;
+        while let Some((tick, tokens)) = self.timers.pop(now) {
+            for token in tokens {
+                let Some(connection) = self.connections.get_mut(token.key()) else {
+                    continue;
+                };
+                if connection.due != Some(tick) {
+                    continue;
+                }
+                connection.due = None;
+                if connection.deadline() <= now {
+                    connection.expire();
+                    self.remove(token.key(), Connection::reset);
+                    continue;
+                }
+                connection.lasts(now);
+                let next = connection.resume(token.key(), &mut self.resources);
+                self.go_on(token.key(), next);
+            }
+        }
+        if self.paused.is_over(now) {
+            self.resume_accepting();
+        }
+    }
+
+    fn read_inbox(&mut self) {
+        self.peers.heard(self.number);
+        while let Ok(message) = self.messages.try_recv() {
+            match message {
+                Message::Accepted(accepted) => self.open(accepted),
+                Message::Change(change) => self.change(change),
+                Message::End { at } => self.stop(at),
+            }
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        for (listener, live) in change.listen {
+            self.listen(listener, live);
+        }
+        for key in change.unlisten {
+            if let Some(gone) = self.take_listening(key) {
+                gone.listener.unwatch(&self.resources.epoll);
+            }
+        }
+        if !change.cut.is_empty() {
+            self.cut(&change.cut);
+        }
+        // Nobody waits any more if the relay has gone.
+        let _ = change.done.send(());
+    }
+
+    /// New, or known and leading elsewhere from now on.
+    fn listen(&mut self, listener: Arc<Listener>, live: Arc<Live>) {
+        let index = listener.key.index as usize;
+        if self.listeners.len() <= index {
+            self.listeners.resize_with(index + 1, || None);
+        }
+        match &mut self.listeners[index] {
+            Some(known) if known.listener.key == listener.key => known.live = live,
+            place => {
+                if let Err(error) = listener.watch(&self.resources.epoll) {
+                    tracing::error!(forward = %live.name, %error, "cannot wait for connections");
+                }
+                *place = Some(Listening { listener, live, burst: 1 });
+            }
+        }
+    }
+
+    fn listening(&mut self, key: Key) -> Option<&mut Listening> {
+        let place = self.listeners.get_mut(key.index as usize)?.as_mut()?;
+        (place.listener.key == key).then_some(place)
+    }
+
+    fn take_listening(&mut self, key: Key) -> Option<Listening> {
+        self.listening(key)?;
+        self.listeners.get_mut(key.index as usize)?.take()
+    }
+
+    fn cut(&mut self, versions: &HashSet<u64>) {
+        for key in self.connections.keys() {
+            let live = self.connections.get_mut(key).map(|connection| connection.live());
+            if live.is_some_and(|live| versions.contains(&live.version)) {
+                self.remove(key, Connection::reset);
+            }
+        }
+    }
+
+    fn stop(&mut self, at: Instant) {
+        for listening in std::mem::take(&mut self.listeners).into_iter().flatten() {
+            listening.listener.unwatch(&self.resources.epoll);
+        }
+        self.ends = Some(at);
+    }
+
+    fn end(&mut self) {
+        for key in self.connections.keys() {
+            self.remove(key, Connection::reset);
+        }
+    }
+}

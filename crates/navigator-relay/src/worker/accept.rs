@@ -1,0 +1,155 @@
+//! Taking connections: who may come in, which worker has them, and what happens when there is no
+//! descriptor left for one.
+
+use std::{
+    net::{SocketAddr, TcpStream},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{Listening, Worker, inbox::Message};
+use crate::{
+    Refusal,
+    listener::Listener,
+    live::Live,
+    tcp::{
+        Connection,
+        connection::{Accepted, out_of_descriptors, reset},
+    },
+    token::{Key, Side, Token},
+};
+
+/// The most that one listener's flood takes of a turn.
+const BURST: u32 = 16;
+
+/// Listeners that are not listened to because there was no descriptor for what came. They come back
+/// when a connection of this worker ends, and after a while in any case.
+#[derive(Default)]
+pub(super) struct Paused {
+    listeners: Vec<Key>,
+    until: Option<Instant>,
+}
+
+impl Paused {
+    const WHILE: Duration = Duration::from_millis(100);
+
+    pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
+        self.until.map(|at| at.saturating_duration_since(now))
+    }
+
+    pub(super) fn is_over(&self, now: Instant) -> bool {
+        self.until.is_some_and(|at| at <= now)
+    }
+}
+
+enum Taken {
+    One(TcpStream, SocketAddr),
+    Nothing,
+    OutOfDescriptors,
+}
+
+impl Worker {
+    pub(super) fn accept(&mut self, key: Key) {
+        let Some(Listening { listener, live, burst }) = self.listening(key) else {
+            return;
+        };
+        let (listener, live, most) = (Arc::clone(listener), Arc::clone(live), *burst);
+        let mut next = (most * 2).min(BURST);
+        for _ in 0..most {
+            match take(&listener) {
+                Taken::One(client, peer) => self.admit(client, peer, &listener, &live),
+                Taken::Nothing => {
+                    next = 1;
+                    break;
+                }
+                Taken::OutOfDescriptors => {
+                    self.pause(&listener, &live);
+                    break;
+                }
+            }
+        }
+        if let Some(listening) = self.listening(key) {
+            listening.burst = next;
+        }
+    }
+
+    fn admit(
+        &mut self,
+        client: TcpStream,
+        peer: SocketAddr,
+        listener: &Listener,
+        live: &Arc<Live>,
+    ) {
+        if live.admit(peer.ip().to_canonical(), self.resources.now).is_err() {
+            reset(&client);
+            return;
+        }
+        let accepted = Accepted { client, port: listener.port, live: Arc::clone(live) };
+        match self.peers.place(self.number) {
+            worker if worker == self.number => self.open(accepted),
+            other => self.peers.send(other, Message::Accepted(accepted)),
+        }
+    }
+
+    /// Connects what a worker has taken and counted for this one.
+    pub(super) fn open(&mut self, accepted: Accepted) {
+        match Connection::open(accepted, &mut self.resources) {
+            Ok(connection) => {
+                let deadline = connection.deadline();
+                let key = self.connections.insert(connection);
+                let Some(connection) = self.connections.get_mut(key) else {
+                    return;
+                };
+                if connection.watch(key, &self.resources).is_err() {
+                    return self.remove(key, Connection::reset);
+                }
+                let due = self.timers.tick(deadline);
+                connection.due = Some(due);
+                self.timers.add(due, Token::connection(key, Side::Client));
+            }
+            Err(accepted) => {
+                reset(&accepted.client);
+                accepted.live.leave();
+                self.peers.left(self.number);
+            }
+        }
+    }
+
+    fn pause(&mut self, listener: &Listener, live: &Live) {
+        if self.paused.until.is_none() {
+            tracing::warn!(forward = %live.name, "no descriptor left: new connections have to wait");
+        }
+        live.counters().refuse(Refusal::Descriptors);
+        listener.unwatch(&self.resources.epoll);
+        self.paused.listeners.push(listener.key);
+        self.paused.until = Some(self.resources.now + Paused::WHILE);
+    }
+
+    pub(super) fn resume_accepting(&mut self) {
+        if self.paused.until.take().is_none() {
+            return;
+        }
+        for key in std::mem::take(&mut self.paused.listeners) {
+            let Some(Listening { listener, .. }) = self.listening(key) else {
+                continue;
+            };
+            let listener = Arc::clone(listener);
+            if listener.watch(&self.resources.epoll).is_err() {
+                self.paused.listeners.push(key);
+                self.paused.until = Some(self.resources.now + Paused::WHILE);
+            }
+        }
+    }
+}
+
+fn take(listener: &Listener) -> Taken {
+    match listener.socket.accept4(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC) {
+        Ok((socket, address)) => match address.as_socket() {
+            Some(peer) => Taken::One(socket.into(), peer),
+            None => Taken::Nothing,
+        },
+        Err(error) if out_of_descriptors(&error) => Taken::OutOfDescriptors,
+        // Another worker had it, or the client has gone.
+        Err(_) => Taken::Nothing,
+    }
+}

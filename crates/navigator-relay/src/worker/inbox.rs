@@ -1,0 +1,104 @@
+//! What workers are told, by the relay and by each other, and how many connections each one has.
+
+use std::{
+    collections::HashSet,
+    io,
+    os::fd::BorrowedFd,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::Instant,
+};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use crate::{listener::Listener, live::Live, tcp::connection::Accepted, token::Key};
+
+pub(crate) enum Message {
+    /// Taken by a worker that has more than this one.
+    Accepted(Accepted),
+    Change(Change),
+    /// Take no more connections; end with the last one, at the latest at this moment.
+    End {
+        at: Instant,
+    },
+}
+
+/// A difference of two sets, as far as a worker has a part in it.
+pub(crate) struct Change {
+    pub(crate) listen: Vec<(Arc<Listener>, Arc<Live>)>,
+    pub(crate) unlisten: Vec<Key>,
+    /// Versions of forwards whose connections are reset.
+    pub(crate) cut: HashSet<u64>,
+    pub(crate) done: Sender<()>,
+}
+
+/// All workers, as they see each other.
+pub(crate) struct Peers(Vec<Peer>);
+
+struct Peer {
+    inbox: Sender<Message>,
+    wake: EventFd,
+    /// Whether the wake-up is already on its way.
+    woken: AtomicBool,
+    connections: AtomicUsize,
+}
+
+impl Peers {
+    pub(crate) fn new(count: usize) -> io::Result<(Self, Vec<Receiver<Message>>)> {
+        let (mut peers, mut inboxes) = (Vec::new(), Vec::new());
+        for _ in 0..count {
+            let (inbox, messages) = channel();
+            let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
+            let wake = EventFd::from_flags(flags)?;
+            let (woken, connections) = (AtomicBool::new(false), AtomicUsize::new(0));
+            peers.push(Peer { inbox, wake, woken, connections });
+            inboxes.push(messages);
+        }
+        Ok((Self(peers), inboxes))
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn wake(&self, worker: usize) -> BorrowedFd<'_> {
+        use std::os::fd::AsFd;
+        self.0[worker].wake.as_fd()
+    }
+
+    /// Tells it, and wakes it unless somebody just has.
+    pub(crate) fn send(&self, worker: usize, message: Message) {
+        let peer = &self.0[worker];
+        if peer.inbox.send(message).is_ok() && !peer.woken.swap(true, Ordering::AcqRel) {
+            let _ = peer.wake.write(1);
+        }
+    }
+
+    /// Before the messages are read: what is sent from now on wakes again.
+    pub(crate) fn heard(&self, worker: usize) {
+        let peer = &self.0[worker];
+        let _ = peer.wake.read();
+        peer.woken.store(false, Ordering::Release);
+    }
+
+    /// Which worker shall have the next connection that `worker` took: itself, unless another one has
+    /// clearly fewer. Exact while they are few, when each counts; lax while they are many.
+    pub(crate) fn place(&self, worker: usize) -> usize {
+        let open = |peer: &Peer| peer.connections.load(Ordering::Relaxed);
+        let own = open(&self.0[worker]);
+        let fewest = self.0.iter().enumerate().map(|(n, peer)| (open(peer), n)).min();
+        let chosen = match fewest {
+            Some((least, other)) if own > least + least / 4 => other,
+            _ => worker,
+        };
+        self.0[chosen].connections.fetch_add(1, Ordering::Relaxed);
+        chosen
+    }
+
+    pub(crate) fn left(&self, worker: usize) {
+        self.0[worker].connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
