@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-/// Why a connection was not relayed, or not any longer.
+/// Why a connection (or a UDP session, or its datagrams) was not relayed, or not any longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The client's address is in none of the allowed prefixes.
@@ -16,13 +16,24 @@ pub enum Refusal {
     Rate,
     /// The process has no descriptor left.
     Descriptors,
+    /// No PROXY header from a trusted proxy, no TLS hello, or a name that no forward takes.
+    Greeting,
+    /// Datagrams beyond the allowed bandwidth. Connections are slowed down instead.
+    Bandwidth,
     /// The target refused, could not be reached, or did not answer in time.
     Target,
 }
 
 impl Refusal {
-    pub const ALL: [Self; 5] =
-        [Self::Source, Self::Connections, Self::Rate, Self::Descriptors, Self::Target];
+    pub const ALL: [Self; 7] = [
+        Self::Source,
+        Self::Connections,
+        Self::Rate,
+        Self::Descriptors,
+        Self::Greeting,
+        Self::Bandwidth,
+        Self::Target,
+    ];
 
     /// The word for it in metrics.
     pub fn name(self) -> &'static str {
@@ -31,6 +42,8 @@ impl Refusal {
             Self::Connections => "connections",
             Self::Rate => "rate",
             Self::Descriptors => "descriptors",
+            Self::Greeting => "greeting",
+            Self::Bandwidth => "bandwidth",
             Self::Target => "target",
         }
     }
@@ -48,7 +61,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Connections open now.
+    /// Connections, or UDP sessions, open now.
     pub fn open(&self) -> u64 {
         self.open.load(Relaxed)
     }
@@ -73,7 +86,11 @@ impl Counters {
     }
 
     pub(crate) fn refuse(&self, reason: Refusal) {
-        self.refused[reason as usize].fetch_add(1, Relaxed);
+        self.refuse_many(reason, 1);
+    }
+
+    pub(crate) fn refuse_many(&self, reason: Refusal, count: u64) {
+        self.refused[reason as usize].fetch_add(count, Relaxed);
     }
 }
 

@@ -12,6 +12,8 @@ pub use address::{ConnectTo, InvalidAddress, ListenOn};
 use ipnet::IpNet;
 pub use text::InvalidText;
 
+use crate::{proxy_protocol::ProxyVersion, server_name::ServerName};
+
 /// Forwards by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ForwardSet {
@@ -28,6 +30,12 @@ pub struct Forward {
     /// TCP: unanswered probes start after this much silence. `None` sends none.
     pub keepalive: Option<Duration>,
     pub limits: Limits,
+    /// TCP: how the target is told who the client is.
+    pub proxy_protocol: Option<ProxyVersion>,
+    /// TCP: who has to say by a PROXY header whom it speaks for; others are clients themselves.
+    pub proxies: Vec<IpNet>,
+    /// TCP: the names of TLS clients that come here. With names, several forwards share a port.
+    pub sni: Vec<ServerName>,
     pub removal: Removal,
 }
 
@@ -47,13 +55,14 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
     Tcp,
+    Udp,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// From the client's connection to the target's.
     pub connect: Duration,
-    /// Without a byte in either direction.
+    /// Without a byte in either direction. A UDP session ends by it.
     pub idle: Duration,
     /// The same, after one side has closed its half.
     pub half_closed: Duration,
@@ -84,9 +93,12 @@ impl Forward {
             transport,
             listen,
             connect,
-            timeouts: Timeouts::default(),
+            timeouts: Timeouts::of(transport),
             keepalive: Some(Duration::from_secs(60)),
             limits: Limits::default(),
+            proxy_protocol: None,
+            proxies: Vec::new(),
+            sni: Vec::new(),
             removal: Removal::default(),
         }
     }
@@ -98,13 +110,14 @@ impl Forward {
     }
 }
 
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            idle: Duration::from_secs(3600),
-            half_closed: Duration::from_secs(300),
-        }
+impl Timeouts {
+    /// The defaults. A UDP session has no other end than its idle timeout.
+    pub fn of(transport: Transport) -> Self {
+        let idle = match transport {
+            Transport::Tcp => Duration::from_secs(3600),
+            Transport::Udp => Duration::from_secs(60),
+        };
+        Self { connect: Duration::from_secs(10), idle, half_closed: Duration::from_secs(300) }
     }
 }
 
@@ -161,6 +174,11 @@ fn forward_is_wrong(forward: &Forward) -> Option<String> {
     if forward.keepalive.is_some_and(|time| time < Duration::from_secs(1)) {
         return Some("keepalive_s: at least 1".to_owned());
     }
+    let tcp_only =
+        forward.proxy_protocol.is_some() || !forward.proxies.is_empty() || !forward.sni.is_empty();
+    if forward.transport == Transport::Udp && tcp_only {
+        return Some("sni and the PROXY protocol are for TCP".to_owned());
+    }
     let limits = &forward.limits;
     let zero = limits.connections == Some(0)
         || limits.new_per_second == Some(0)
@@ -172,6 +190,7 @@ impl Transport {
     pub fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
+            Self::Udp => "udp",
         }
     }
 }

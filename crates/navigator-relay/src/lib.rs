@@ -11,11 +11,15 @@ mod limits;
 mod listener;
 mod live;
 mod namespace;
+mod proxy_protocol;
 mod relay;
+mod route;
+mod server_name;
 mod slots;
 mod tcp;
 mod timers;
 mod token;
+mod udp;
 mod worker;
 
 pub use counters::{Counters, Histogram, Refusal};
@@ -23,4 +27,6 @@ pub use forward_set::{
     ConnectTo, Forward, ForwardSet, InvalidForward, InvalidText, Limits, ListenOn, Removal,
     Timeouts, Transport,
 };
+pub use proxy_protocol::ProxyVersion;
 pub use relay::{ApplyError, Options, Relay, Stop};
+pub use server_name::{InvalidServerName, ServerName};

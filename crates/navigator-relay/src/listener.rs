@@ -6,10 +6,11 @@ use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::{
-    Forward,
+    Forward, Transport,
     namespace::Namespace,
     tcp::connection::probes,
     token::{Key, Token},
+    udp::{receive_local, receive_trains},
 };
 
 /// As long as the kernel allows (`net.core.somaxconn`).
@@ -19,14 +20,26 @@ const BACKLOG: i32 = 65_535;
 #[derive(Debug)]
 pub(crate) struct Listener {
     pub(crate) key: Key,
+    pub(crate) transport: Transport,
     pub(crate) port: u16,
     pub(crate) socket: Socket,
 }
 
 impl Listener {
-    /// Level-triggered: a connection that is not taken is told again.
+    /// Whether this worker waits for it: all of them for connections, one for the datagrams.
+    pub(crate) fn is_for(&self, worker: usize, workers: usize) -> bool {
+        match self.transport {
+            Transport::Tcp => true,
+            Transport::Udp => self.key.index as usize % workers == worker,
+        }
+    }
+
+    /// Level-triggered: what is not taken is told again.
     pub(crate) fn watch(&self, epoll: &Epoll) -> io::Result<()> {
-        let flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE;
+        let flags = match self.transport {
+            Transport::Tcp => EpollFlags::EPOLLIN | EpollFlags::EPOLLEXCLUSIVE,
+            Transport::Udp => EpollFlags::EPOLLIN,
+        };
         Ok(epoll.add(&self.socket, EpollEvent::new(flags, Token::listener(self.key).bits()))?)
     }
 
@@ -44,11 +57,15 @@ impl Listener {
 pub(crate) fn bind(forward: &Forward, port: u16, namespace: &Namespace) -> io::Result<Socket> {
     let address = forward.listen.socket_address(port);
     let dual = forward.listen.address.is_none();
-    match namespace.run(|| listen(forward, address, dual))? {
+    let open = match forward.transport {
+        Transport::Tcp => listen,
+        Transport::Udp => receive,
+    };
+    match namespace.run(|| open(forward, address, dual))? {
         // A host without IPv6.
         Err(error) if dual && error.raw_os_error() == Some(libc::EAFNOSUPPORT) => {
             let address = SocketAddr::from(([0, 0, 0, 0], port));
-            namespace.run(|| listen(forward, address, false))?
+            namespace.run(|| open(forward, address, false))?
         }
         other => other,
     }
@@ -68,5 +85,23 @@ fn listen(forward: &Forward, address: SocketAddr, dual: bool) -> io::Result<Sock
     }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
+    Ok(socket)
+}
+
+fn receive(_: &Forward, address: SocketAddr, dual: bool) -> io::Result<Socket> {
+    /// What may wait while the worker is elsewhere; the kernel gives what it allows.
+    const ROOM: usize = 4 << 20;
+    let kind = Type::DGRAM.nonblocking().cloexec();
+    let socket = Socket::new_raw(Domain::for_address(address), kind, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!dual)?;
+    }
+    if address.ip().is_unspecified() {
+        // Answers come from the address that was asked.
+        receive_local(&socket, address)?;
+    }
+    receive_trains(&socket);
+    socket.set_recv_buffer_size(ROOM)?;
+    socket.bind(&address.into())?;
     Ok(socket)
 }

@@ -19,6 +19,7 @@ use crate::{
     listener::Listener,
     live::{Live, State},
     namespace::Namespace,
+    route::Route,
     slots::Slots,
     worker::{
         Worker,
@@ -49,7 +50,7 @@ pub struct Relay {
     options: Options,
     set: ForwardSet,
     forwards: HashMap<String, Arc<Live>>,
-    listeners: HashMap<apply::Place, Arc<Listener>>,
+    listeners: HashMap<apply::Place, (Arc<Listener>, Route)>,
     keys: Slots<()>,
     next_version: u64,
     home: Arc<Namespace>,
@@ -112,7 +113,7 @@ impl Relay {
     }
 
     fn end(&mut self, how: Stop) {
-        for listener in self.listeners.values() {
+        for (listener, _) in self.listeners.values() {
             listener.stop();
         }
         self.listeners.clear();

@@ -1,6 +1,6 @@
 //! What epoll and the timers say of an event: which slot, of which generation, which of its sockets.
 
-/// Packed into epoll's 64 bits: kind (2), generation (30), index (31), side (1).
+/// Packed into epoll's 64 bits: kind (3), generation (29), index (31), side (1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Token(u64);
 
@@ -10,6 +10,8 @@ pub(crate) enum Kind {
     Inbox,
     Listener,
     Connection,
+    Greeting,
+    Session,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,24 +21,32 @@ pub(crate) enum Side {
 }
 
 /// A slot and its generation: a slot used again is another key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) index: u32,
     pub(crate) generation: u32,
 }
 
-pub(crate) const GENERATIONS: u32 = 1 << 30;
+pub(crate) const GENERATIONS: u32 = 1 << 29;
 const INDEX_MASK: u64 = (1 << 31) - 1;
 
 impl Token {
     pub(crate) const INBOX: Self = Self(0);
 
     pub(crate) fn listener(key: Key) -> Self {
-        Self(1 << 62 | Self::key_bits(key))
+        Self(1 << 61 | Self::key_bits(key))
+    }
+
+    pub(crate) fn greeting(key: Key) -> Self {
+        Self(3 << 61 | Self::key_bits(key))
+    }
+
+    pub(crate) fn session(key: Key) -> Self {
+        Self(4 << 61 | Self::key_bits(key))
     }
 
     pub(crate) fn connection(key: Key, side: Side) -> Self {
-        Self(2 << 62 | Self::key_bits(key) | u64::from(side == Side::Target))
+        Self(2 << 61 | Self::key_bits(key) | u64::from(side == Side::Target))
     }
 
     fn key_bits(key: Key) -> u64 {
@@ -52,10 +62,12 @@ impl Token {
     }
 
     pub(crate) fn kind(self) -> Kind {
-        match self.0 >> 62 {
+        match self.0 >> 61 {
             0 => Kind::Inbox,
             1 => Kind::Listener,
-            _ => Kind::Connection,
+            2 => Kind::Connection,
+            3 => Kind::Greeting,
+            _ => Kind::Session,
         }
     }
 
@@ -87,6 +99,9 @@ mod tests {
                         (Kind::Connection, key, side)
                     );
                 }
+                assert_eq!(Token::greeting(key).kind(), Kind::Greeting);
+                assert_eq!(Token::session(key).kind(), Kind::Session);
+                assert_eq!(Token::session(key).key(), key);
                 assert_eq!(Token::listener(key).kind(), Kind::Listener);
                 assert_eq!(Token::listener(key).key(), key);
             }

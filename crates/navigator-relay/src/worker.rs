@@ -5,6 +5,8 @@
 //! sleeps without a timeout; nobody holds a worker longer than one turn (`tcp/direction.rs`).
 
 mod accept;
+mod datagrams;
+mod greeting;
 pub(crate) mod inbox;
 
 use std::{
@@ -21,13 +23,15 @@ use nix::{
 };
 
 use crate::{
+    Transport,
     listener::Listener,
-    live::Live,
     namespace::{Namespace, Whereabouts},
+    route::Route,
     slots::Slots,
     tcp::{Connection, PipePool, Resources, connection::Next},
-    timers::Timers,
+    timers::{Tick, Timers},
     token::{Key, Kind, Side, Token},
+    udp::{Batch, Sessions},
 };
 
 const EVENTS: usize = 256;
@@ -38,6 +42,10 @@ pub(crate) struct Worker {
     messages: Receiver<Message>,
     resources: Resources,
     connections: Slots<Connection>,
+    greetings: Slots<greeting::Greeting>,
+    sessions: Sessions,
+    /// Room for datagrams, once there are any.
+    batch: Option<Box<Batch>>,
     /// By the index of the listener's key, which the relay gives out.
     listeners: Vec<Option<Listening>>,
     paused: accept::Paused,
@@ -50,7 +58,7 @@ pub(crate) struct Worker {
 
 struct Listening {
     listener: Arc<Listener>,
-    live: Arc<Live>,
+    route: Route,
     /// How many to take at once: doubled while there are more, one again when there are none.
     burst: u32,
 }
@@ -78,6 +86,9 @@ impl Worker {
                 now,
             },
             connections: Slots::new(),
+            greetings: Slots::new(),
+            sessions: Sessions::new(),
+            batch: None,
             listeners: Vec::new(),
             paused: accept::Paused::default(),
             ready: Vec::new(),
@@ -126,7 +137,9 @@ impl Worker {
     fn event(&mut self, token: Token, flags: EpollFlags) {
         match token.kind() {
             Kind::Inbox => self.read_inbox(),
-            Kind::Listener => self.accept(token.key()),
+            Kind::Listener => self.arrive(token.key()),
+            Kind::Greeting => self.hear(token.key()),
+            Kind::Session => self.datagrams_down(token.key()),
             Kind::Connection => {
                 if let Some(connection) = self.connections.get_mut(token.key()) {
                     let next = connection.event(token, flags, &mut self.resources);
@@ -191,21 +204,11 @@ impl Worker {
         let now = self.resources.now;
         while let Some((tick, tokens)) = self.timers.pop(now) {
             for token in tokens {
-                let Some(connection) = self.connections.get_mut(token.key()) else {
-                    continue;
-                };
-                if connection.due != Some(tick) {
-                    continue;
+                match token.kind() {
+                    Kind::Greeting => self.wait_for_greeting(token.key(), tick),
+                    Kind::Session => self.session_due(token.key(), tick),
+                    _ => self.connection_due(token.key(), tick),
                 }
-                connection.due = None;
-                if connection.deadline() <= now {
-                    connection.expire();
-                    self.remove(token.key(), Connection::reset);
-                    continue;
-                }
-                connection.lasts(now);
-                let next = connection.resume(token.key(), &mut self.resources);
-                self.go_on(token.key(), next);
             }
         }
         if self.paused.is_over(now) {
@@ -213,11 +216,36 @@ impl Worker {
         }
     }
 
+    fn connection_due(&mut self, key: Key, tick: Tick) {
+        let now = self.resources.now;
+        let Some(connection) = self.connections.get_mut(key).filter(|c| c.due == Some(tick)) else {
+            return;
+        };
+        connection.due = None;
+        if connection.deadline() <= now {
+            connection.expire();
+            return self.remove(key, Connection::reset);
+        }
+        connection.lasts(now);
+        let next = connection.resume(key, &mut self.resources);
+        self.go_on(key, next);
+    }
+
+    /// Somebody is at a listening socket.
+    fn arrive(&mut self, key: Key) {
+        let transport = self.listening(key).map(|listening| listening.listener.transport);
+        match transport {
+            Some(Transport::Tcp) => self.accept(key),
+            Some(Transport::Udp) => self.datagrams_up(key),
+            None => {}
+        }
+    }
+
     fn read_inbox(&mut self) {
         self.peers.heard(self.number);
         while let Ok(message) = self.messages.try_recv() {
             match message {
-                Message::Accepted(accepted) => self.open(accepted),
+                Message::Arrived(arrived) => self.take_in(arrived),
                 Message::Change(change) => self.change(change),
                 Message::End { at } => self.stop(at),
             }
@@ -225,12 +253,13 @@ impl Worker {
     }
 
     fn change(&mut self, change: Change) {
-        for (listener, live) in change.listen {
-            self.listen(listener, live);
+        for (listener, route) in change.listen {
+            self.listen(listener, route);
         }
         for key in change.unlisten {
             if let Some(gone) = self.take_listening(key) {
                 gone.listener.unwatch(&self.resources.epoll);
+                self.sessions.remove_if(|session| session.flow.listener == key);
             }
         }
         if !change.cut.is_empty() {
@@ -241,18 +270,21 @@ impl Worker {
     }
 
     /// New, or known and leading elsewhere from now on.
-    fn listen(&mut self, listener: Arc<Listener>, live: Arc<Live>) {
+    fn listen(&mut self, listener: Arc<Listener>, route: Route) {
+        if !listener.is_for(self.number, self.peers.count()) {
+            return;
+        }
         let index = listener.key.index as usize;
         if self.listeners.len() <= index {
             self.listeners.resize_with(index + 1, || None);
         }
         match &mut self.listeners[index] {
-            Some(known) if known.listener.key == listener.key => known.live = live,
+            Some(known) if known.listener.key == listener.key => known.route = route,
             place => {
                 if let Err(error) = listener.watch(&self.resources.epoll) {
-                    tracing::error!(forward = %live.name, %error, "cannot wait for connections");
+                    tracing::error!(forward = %route.first().name, %error, "cannot wait for connections");
                 }
-                *place = Some(Listening { listener, live, burst: 1 });
+                *place = Some(Listening { listener, route, burst: 1 });
             }
         }
     }
@@ -274,6 +306,8 @@ impl Worker {
                 self.remove(key, Connection::reset);
             }
         }
+        self.sessions.remove_if(|session| versions.contains(&session.live.version));
+        self.turn_all_away(|route| versions.contains(&route.first().version));
     }
 
     fn stop(&mut self, at: Instant) {
@@ -287,5 +321,7 @@ impl Worker {
         for key in self.connections.keys() {
             self.remove(key, Connection::reset);
         }
+        self.sessions.remove_if(|_| true);
+        self.turn_all_away(|_| true);
     }
 }

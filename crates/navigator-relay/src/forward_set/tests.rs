@@ -20,7 +20,7 @@ fn a_set_is_read_with_its_defaults() {
     assert_eq!(ssh.listen.address, None);
     assert_eq!(ssh.listen.socket_address(60022), "[::]:60022".parse().unwrap());
     assert_eq!(ssh.target(60022), "192.168.0.1:22".parse().unwrap());
-    assert_eq!(ssh.timeouts, Timeouts::default());
+    assert_eq!(ssh.timeouts, Timeouts::of(Transport::Tcp));
 }
 
 #[test]
@@ -60,6 +60,16 @@ fn what_is_wrong_is_one_line_that_names_the_entry() {
             "forward.x: allowed_sources: '10.0.0.0/33' is no prefix",
         ),
         (entry(":1", "10.0.0.1:1", "max_connections = 0"), "forward.x: a limit of 0"),
+        (
+            entry(":1", "10.0.0.1:1", "proxy_protocol_from = ['x']"),
+            "forward.x: proxy_protocol_from: 'x' is no prefix",
+        ),
+        (entry(":1", "10.0.0.1:1", "proxy_protocol = 'v3'"), "forward.x: unknown variant `v3`"),
+        (entry(":1", "10.0.0.1:1", "sni = ['a b']"), "forward.x: sni: 'a b' is no server name"),
+        (
+            entry(":1", "10.0.0.1:1", "protocol = 'udp'\nsni = ['a']"),
+            "forward.x: sni and the PROXY protocol are for TCP",
+        ),
         (entry(":1", "10.0.0.1:1", "colour = 1"), "forward.x: unknown field `colour`"),
         (entry(":1", "10.0.0.1:1", "protocol = 'sctp'"), "forward.x: unknown variant `sctp`"),
         ("[forward.x]\nlisten = 7\nconnect = ':1'".into(), "forward.x: write \"ADDRESS:PORT\""),
@@ -112,5 +122,58 @@ fn forwards_that_want_the_same_port_are_found() {
     ];
     for (a, b) in apart {
         assert_eq!(lines(&pair(a, b)), Vec::<String>::new(), "{a} {b}");
+    }
+}
+
+#[test]
+fn names_share_a_port_but_not_each_other() {
+    let named = |name: &str, listen: &str, names: &str, more: &str| {
+        format!(
+            "[forward.{name}]\nlisten = '{listen}'\nconnect = '10.0.0.1:1'\nsni = {names}\n{more}\n"
+        )
+    };
+    let a = named("a", ":443", "['a.org', '*.a.org']", "");
+    for good in [
+        named("b", ":443", "['b.org', '*']", ""),
+        "[forward.b]\nprotocol = 'udp'\nlisten = ':443'\nconnect = '10.0.0.1:1'".to_owned(),
+    ] {
+        assert_eq!(lines(&(a.clone() + &good)), Vec::<String>::new(), "{good}");
+    }
+    for bad in [
+        named("b", ":443", "['A.org']", ""),
+        named("b", "192.0.2.1:443", "['b.org']", ""),
+        named("b", ":443-444", "['b.org']", ""),
+        named("b", ":443", "[]", ""),
+        named("b", ":443", "['b.org']", "proxy_protocol_from = ['10.0.0.0/8']"),
+    ] {
+        let found = lines(&(a.clone() + &bad));
+        assert_eq!(found.len(), 1, "{bad}: {found:?}");
+        assert!(found[0].starts_with("forward.b: listen: port 443 "), "{found:?}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text: String, listen: String, connect: String, key: String) {
+        let _ = ForwardSet::from_toml(&text, &[]);
+        let value = |text: &str| toml::Value::from(text).to_string();
+        let entry = format!(
+            "[forward.x]\nlisten = {}\nconnect = {}\n{} = 1\n",
+            value(&listen), value(&connect), value(&key)
+        );
+        let _ = ForwardSet::from_toml(&entry, &[]);
+    }
+
+    #[test]
+    fn addresses_are_written_as_they_are_read(a: [u8; 4], b: [u8; 16], first in 1_u16.., more in 0_u16..9) {
+        let last = first.saturating_add(more);
+        for text in [
+            format!(":{first}"),
+            format!("{}:{first}", std::net::Ipv4Addr::from(a)),
+            format!("[{}]:{first}-{last}", std::net::Ipv6Addr::from(b)),
+        ] {
+            let listen: ListenOn = text.parse().unwrap();
+            proptest::prop_assert_eq!(listen.to_string().parse::<ListenOn>().unwrap(), listen);
+        }
     }
 }

@@ -7,7 +7,9 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Forward, ForwardSet, InvalidForward, Limits, Removal, Timeouts, Transport};
+use super::{
+    Forward, ForwardSet, InvalidForward, Limits, ProxyVersion, Removal, Timeouts, Transport,
+};
 
 /// What is wrong with a text, one line each.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,11 @@ struct ForwardText {
     max_connections: Option<u32>,
     max_new_per_second: Option<u32>,
     max_bytes_per_second: Option<u64>,
+    proxy_protocol: Option<ProxyText>,
+    #[serde(default)]
+    proxy_protocol_from: Vec<String>,
+    #[serde(default)]
+    sni: Vec<String>,
     #[serde(default)]
     removal: RemovalText,
 }
@@ -61,6 +68,14 @@ struct There {
 enum ProtocolText {
     #[default]
     Tcp,
+    Udp,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ProxyText {
+    V1,
+    V2,
 }
 
 #[derive(Deserialize, Default)]
@@ -120,13 +135,16 @@ fn position(text: &str, error: &toml::de::Error) -> String {
 fn read(value: Value) -> Result<Forward, String> {
     let text: ForwardText =
         value.try_into().map_err(|error: toml::de::Error| error.message().replace('\n', ", "))?;
-    let ProtocolText::Tcp = text.protocol;
+    let transport = match text.protocol {
+        ProtocolText::Tcp => Transport::Tcp,
+        ProtocolText::Udp => Transport::Udp,
+    };
     let mut listen: super::ListenOn = in_field("listen", text.listen.address().parse())?;
     let mut connect: super::ConnectTo = in_field("connect", text.connect.address().parse())?;
     listen.netns = text.listen.netns("listen")?;
     connect.netns = text.connect.netns("connect")?;
-    let default = Timeouts::default();
-    let mut forward = Forward::new(Transport::Tcp, listen, connect);
+    let default = Timeouts::of(transport);
+    let mut forward = Forward::new(transport, listen, connect);
     forward.timeouts = Timeouts {
         connect: seconds("connect_timeout_s", text.connect_timeout_s)?.unwrap_or(default.connect),
         idle: seconds("idle_timeout_s", text.idle_timeout_s)?.unwrap_or(default.idle),
@@ -137,11 +155,18 @@ fn read(value: Value) -> Result<Forward, String> {
         forward.keepalive = (!time.is_zero()).then_some(time);
     }
     forward.limits = Limits {
-        sources: text.allowed_sources.iter().map(|text| source(text)).collect::<Result<_, _>>()?,
+        sources: prefixes("allowed_sources", &text.allowed_sources)?,
         connections: text.max_connections,
         new_per_second: text.max_new_per_second,
         bytes_per_second: text.max_bytes_per_second,
     };
+    forward.proxy_protocol = text.proxy_protocol.map(|version| match version {
+        ProxyText::V1 => ProxyVersion::V1,
+        ProxyText::V2 => ProxyVersion::V2,
+    });
+    forward.proxies = prefixes("proxy_protocol_from", &text.proxy_protocol_from)?;
+    let names = text.sni.iter().map(|name| in_field("sni", name.parse()));
+    forward.sni = names.collect::<Result<_, _>>()?;
     forward.removal = match text.removal {
         RemovalText::Cut => Removal::Cut,
         RemovalText::Drain => Removal::Drain,
@@ -149,10 +174,13 @@ fn read(value: Value) -> Result<Forward, String> {
     Ok(forward)
 }
 
-/// A prefix, or one address.
-fn source(text: &str) -> Result<IpNet, String> {
-    let prefix = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    prefix.map_err(|_| format!("allowed_sources: '{text}' is no prefix like 192.0.2.0/24"))
+/// Prefixes, or single addresses.
+fn prefixes(field: &str, texts: &[String]) -> Result<Vec<IpNet>, String> {
+    let prefix = |text: &String| {
+        let prefix = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        prefix.map_err(|_| format!("{field}: '{text}' is no prefix like 192.0.2.0/24"))
+    };
+    texts.iter().map(prefix).collect()
 }
 
 fn in_field<T, E: Display>(field: &str, result: Result<T, E>) -> Result<T, String> {

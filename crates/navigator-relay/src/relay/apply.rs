@@ -16,6 +16,7 @@ use crate::{
     listener::{self, Listener},
     live::Live,
     namespace::Namespace,
+    route::Route,
     token::Key,
     worker::inbox::{Change, Message},
 };
@@ -41,7 +42,13 @@ pub struct ApplyError {
 #[derive(Default)]
 struct Wanted {
     forwards: HashMap<String, Arc<Live>>,
-    places: HashMap<Place, (Arc<Live>, Arc<Namespace>)>,
+    places: HashMap<Place, Wish>,
+}
+
+/// A listening port of the new set: the forwards that want it, and where.
+struct Wish {
+    lives: Vec<Arc<Live>>,
+    namespace: Arc<Namespace>,
 }
 
 /// Sockets bound so far, and places that somebody else has.
@@ -64,9 +71,9 @@ impl Relay {
     pub fn apply(&mut self, set: ForwardSet) -> Result<(), ApplyError> {
         let wanted = self.wanted(&set)?;
         let mut bound = Bound::default();
-        for (place, (live, namespace)) in &wanted.places {
+        for (place, wish) in &wanted.places {
             if !self.listeners.contains_key(place) {
-                self.bind(*place, live, namespace, &wanted, &mut bound);
+                self.bind(*place, &wish.lives[0], &wish.namespace, &wanted, &mut bound);
             }
         }
         if !bound.lines.is_empty() {
@@ -102,7 +109,8 @@ impl Relay {
                     address: forward.listen.address,
                     port,
                 };
-                wanted.places.insert(place, (Arc::clone(&live), Arc::clone(&listen_in)));
+                let new = || Wish { lives: Vec::new(), namespace: Arc::clone(&listen_in) };
+                wanted.places.entry(place).or_insert_with(new).lives.push(Arc::clone(&live));
             }
             wanted.forwards.insert(name.to_owned(), live);
         }
@@ -173,16 +181,18 @@ impl Relay {
     }
 
     fn change(&mut self, wanted: &Wanted, bound: Vec<(Place, Socket)>) {
-        let known = wanted.places.iter().filter_map(|(place, (live, _))| {
-            let listener = self.listeners.get(place)?;
-            let same = self.forwards.get(&*live.name).is_some_and(|old| Arc::ptr_eq(old, live));
-            (!same).then(|| (Arc::clone(listener), Arc::clone(live)))
-        });
-        let mut listen: Vec<_> = known.collect();
-        for (place, socket) in bound {
-            if let Some((live, _)) = wanted.places.get(&place) {
-                listen.push((self.add(place, socket), Arc::clone(live)));
+        let mut listen = Vec::new();
+        for (place, wish) in &wanted.places {
+            if let (Some((listener, old)), Some(route)) =
+                (self.listeners.get_mut(place), Route::new(wish.lives.clone()))
+                && !old.is_same(&route)
+            {
+                old.clone_from(&route);
+                listen.push((Arc::clone(listener), route));
             }
+        }
+        for (place, socket) in bound {
+            listen.extend(wanted.places.get(&place).and_then(|wish| self.add(place, socket, wish)));
         }
         let gone: Vec<Place> = self
             .listeners
@@ -192,7 +202,7 @@ impl Relay {
             .collect();
         let mut leaving = Vec::new();
         for place in gone {
-            if let Some(listener) = self.listeners.remove(&place) {
+            if let Some((listener, _)) = self.listeners.remove(&place) {
                 listener.stop();
                 leaving.push(listener);
             }
@@ -204,11 +214,12 @@ impl Relay {
         }
     }
 
-    fn add(&mut self, place: Place, socket: Socket) -> Arc<Listener> {
-        let key = self.keys.insert(());
-        let listener = Arc::new(Listener { key, port: place.port, socket });
-        self.listeners.insert(place, Arc::clone(&listener));
-        listener
+    fn add(&mut self, place: Place, socket: Socket, wish: &Wish) -> Option<(Arc<Listener>, Route)> {
+        let route = Route::new(wish.lives.clone())?;
+        let (key, transport, port) = (self.keys.insert(()), place.transport, place.port);
+        let listener = Arc::new(Listener { key, transport, port, socket });
+        self.listeners.insert(place, (Arc::clone(&listener), route.clone()));
+        Some((listener, route))
     }
 
     /// Versions that are not in the new set and whose forward says that their connections end.
@@ -221,7 +232,7 @@ impl Relay {
     }
 
     /// Tells every worker and waits until each has done it.
-    fn tell(&self, listen: &[(Arc<Listener>, Arc<Live>)], unlisten: &[Key], cut: &HashSet<u64>) {
+    fn tell(&self, listen: &[(Arc<Listener>, Route)], unlisten: &[Key], cut: &HashSet<u64>) {
         if listen.is_empty() && unlisten.is_empty() && cut.is_empty() {
             return;
         }
@@ -241,13 +252,15 @@ impl Relay {
     fn bind_later(&mut self, wanted: &Wanted, places: &[Place]) -> Vec<String> {
         let mut lines = Vec::new();
         for place in places {
-            let Some((live, namespace)) = wanted.places.get(place) else {
+            let Some(wish) = wanted.places.get(place) else {
                 continue;
             };
+            let Wish { lives, namespace } = wish;
+            let live = &lives[0];
             match listener::bind(&live.forward, place.port, namespace) {
                 Ok(socket) => {
-                    let listener = self.add(*place, socket);
-                    self.tell(&[(listener, Arc::clone(live))], &[], &HashSet::new());
+                    let added = self.add(*place, socket, wish);
+                    self.tell(added.as_slice(), &[], &HashSet::new());
                 }
                 Err(error) => lines.push(explain(live, place.port, namespace, &error)),
             }
@@ -259,7 +272,8 @@ impl Relay {
 /// Whether the connections of the old forward are good ones of the new one.
 fn keeps_connections(old: &Forward, new: &Forward) -> bool {
     let leads = |forward: &Forward| {
-        (forward.listen.clone(), forward.connect.clone(), forward.limits.sources.clone())
+        let Forward { listen, connect, limits, proxies, proxy_protocol, sni, .. } = forward.clone();
+        (listen, connect, limits.sources, proxies, proxy_protocol, sni)
     };
     leads(old) == leads(new)
 }

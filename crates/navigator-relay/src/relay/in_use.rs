@@ -34,6 +34,7 @@ pub(super) fn holders(transport: Transport, port: u16) -> Vec<String> {
 fn tables(transport: Transport) -> [&'static str; 2] {
     match transport {
         Transport::Tcp => ["tcp", "tcp6"],
+        Transport::Udp => ["udp", "udp6"],
     }
 }
 
@@ -45,6 +46,7 @@ fn inode(line: &str, transport: Transport, port: u16) -> Option<u64> {
     let (_, hex) = local.rsplit_once(':')?;
     let listens = match transport {
         Transport::Tcp => state == "0A",
+        Transport::Udp => state == "07",
     };
     let same = u16::from_str_radix(hex, 16).ok()? == port;
     (listens && same).then(|| fields.nth(5)?.parse().ok())?

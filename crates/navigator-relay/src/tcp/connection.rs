@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{Shutdown, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,16 +17,21 @@ use super::{
 use crate::{
     Refusal,
     live::{Live, Meter, Way},
+    proxy_protocol,
     timers::Tick,
     token::{Key, Side, Token},
 };
 
-/// What a client's accept hands to a worker.
+/// A client that has been let in.
 pub(crate) struct Accepted {
     pub(crate) client: TcpStream,
+    /// Who it is; a trusted proxy may have said so.
+    pub(crate) peer: SocketAddr,
     /// The port it came to.
     pub(crate) port: u16,
     pub(crate) live: Arc<Live>,
+    /// What it has said already.
+    pub(crate) said: Vec<u8>,
 }
 
 pub(crate) struct Connection {
@@ -78,13 +83,20 @@ pub(crate) enum Next {
 impl Connection {
     /// Starts to connect. The client is not listened to before there is somebody to talk to.
     pub(crate) fn open(accepted: Accepted, resources: &mut Resources) -> Result<Self, Accepted> {
+        let mut up = Direction::default();
+        if let Some(version) = accepted.live.forward.proxy_protocol
+            && let Ok(to) = accepted.client.local_addr()
+        {
+            up.push(&proxy_protocol::write(version, accepted.peer, to));
+        }
+        up.push(&accepted.said);
         match connect(&accepted, resources) {
             Ok(target) => Ok(Self {
                 client: accepted.client,
                 target,
                 live: accepted.live,
                 stage: Stage::Connecting,
-                up: Direction::default(),
+                up,
                 down: Direction::default(),
                 started: resources.now,
                 progress: resources.now,

@@ -62,6 +62,11 @@ pub(super) enum Broken {
 }
 
 impl Direction {
+    /// Bytes to write before anything is read.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.pending.extend_from_slice(bytes);
+    }
+
     fn held(&self) -> usize {
         self.pending.len() - self.sent + self.pipe.as_ref().map_or(0, Pipe::held)
     }

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Listening, Worker, inbox::Message};
+use super::{Listening, Worker, greeting::Arrived, inbox::Message};
 use crate::{
     Refusal,
     listener::Listener,
@@ -50,20 +50,23 @@ enum Taken {
 
 impl Worker {
     pub(super) fn accept(&mut self, key: Key) {
-        let Some(Listening { listener, live, burst }) = self.listening(key) else {
+        let Some(Listening { listener, route, burst }) = self.listening(key) else {
             return;
         };
-        let (listener, live, most) = (Arc::clone(listener), Arc::clone(live), *burst);
+        let (listener, route, most) = (Arc::clone(listener), route.clone(), *burst);
         let mut next = (most * 2).min(BURST);
         for _ in 0..most {
             match take(&listener) {
-                Taken::One(client, peer) => self.admit(client, peer, &listener, &live),
+                Taken::One(client, peer) => {
+                    let (port, route) = (listener.port, route.clone());
+                    self.admit(Arrived { client, peer, port, route });
+                }
                 Taken::Nothing => {
                     next = 1;
                     break;
                 }
                 Taken::OutOfDescriptors => {
-                    self.pause(&listener, &live);
+                    self.pause(&listener, route.first());
                     break;
                 }
             }
@@ -73,25 +76,30 @@ impl Worker {
         }
     }
 
-    fn admit(
-        &mut self,
-        client: TcpStream,
-        peer: SocketAddr,
-        listener: &Listener,
-        live: &Arc<Live>,
-    ) {
-        if live.admit(peer.ip().to_canonical(), self.resources.now).is_err() {
-            reset(&client);
-            return;
+    fn admit(&mut self, arrived: Arrived) {
+        let now = self.resources.now;
+        let peer = arrived.peer.ip().to_canonical();
+        if arrived.goes_to().is_some_and(|live| live.admit(peer, now).is_err()) {
+            return reset(&arrived.client);
         }
-        let accepted = Accepted { client, port: listener.port, live: Arc::clone(live) };
         match self.peers.place(self.number) {
-            worker if worker == self.number => self.open(accepted),
-            other => self.peers.send(other, Message::Accepted(accepted)),
+            worker if worker == self.number => self.take_in(arrived),
+            other => self.peers.send(other, Message::Arrived(arrived)),
         }
     }
 
-    /// Connects what a worker has taken and counted for this one.
+    /// Connects it, or hears first where it wants to go.
+    pub(super) fn take_in(&mut self, arrived: Arrived) {
+        match arrived.goes_to().map(Arc::clone) {
+            Some(live) => {
+                let Arrived { client, peer, port, .. } = arrived;
+                self.open(Accepted { client, peer, port, live, said: Vec::new() });
+            }
+            None => self.greet(arrived),
+        }
+    }
+
+    /// Connects what was let in and counted for this worker.
     pub(super) fn open(&mut self, accepted: Accepted) {
         match Connection::open(accepted, &mut self.resources) {
             Ok(connection) => {

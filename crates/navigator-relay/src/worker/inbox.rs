@@ -14,11 +14,12 @@ use std::{
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use crate::{listener::Listener, live::Live, tcp::connection::Accepted, token::Key};
+use super::greeting::Arrived;
+use crate::{listener::Listener, route::Route, token::Key};
 
 pub(crate) enum Message {
     /// Taken by a worker that has more than this one.
-    Accepted(Accepted),
+    Arrived(Arrived),
     Change(Change),
     /// Take no more connections; end with the last one, at the latest at this moment.
     End {
@@ -28,7 +29,7 @@ pub(crate) enum Message {
 
 /// A difference of two sets, as far as a worker has a part in it.
 pub(crate) struct Change {
-    pub(crate) listen: Vec<(Arc<Listener>, Arc<Live>)>,
+    pub(crate) listen: Vec<(Arc<Listener>, Route)>,
     pub(crate) unlisten: Vec<Key>,
     /// Versions of forwards whose connections are reset.
     pub(crate) cut: HashSet<u64>,

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod change;
+mod datagrams;
 mod faults;
+mod greetings;
 mod limits;
+mod namespaces;
 mod network;
 mod support;
