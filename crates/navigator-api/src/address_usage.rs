@@ -32,11 +32,11 @@ use crate::{
 };
 
 pub(crate) fn routes() -> Guarded {
-    let rule = ["get_network_ip_availability"];
+    let rule = [("GET", "get_network_ip_availability")];
     Guarded::default()
         .route("/v2.0/network_ip_availabilities", rule, get(list))
         .route("/v2.0/network_ip_availabilities/{id}", rule, get(show))
-        .route("/v2.0/floatingip_pools", ["get_floatingip_pool"], get(pools))
+        .route("/v2.0/floatingip_pools", [("GET", "get_floatingip_pool")], get(pools))
 }
 
 /// Networks per statement that loads their subnets.

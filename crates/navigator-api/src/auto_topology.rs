@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub(crate) fn routes() -> Guarded {
-    let rules = ["get", "delete"].map(rule);
+    let rules = [("GET", rule("get")), ("DELETE", rule("delete"))];
     let path = "/v2.0/auto_allocated_topology/{project}";
     Guarded::default().route(path, rules, get(show).delete(delete))
 }

@@ -28,7 +28,7 @@ const ATTRIBUTES: [&str; 3] = ["name", "resource", "state"];
 const RULE: &str = "get_availability_zone";
 
 pub(crate) fn routes() -> Guarded {
-    Guarded::default().route("/v2.0/availability_zones", [RULE], get(list))
+    Guarded::default().route("/v2.0/availability_zones", [("GET", RULE)], get(list))
 }
 
 async fn list(

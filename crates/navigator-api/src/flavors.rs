@@ -31,11 +31,15 @@ type Answer = Result<Json<Value>, Fault>;
 /// Paths come here normalised: `service-providers` is `service_providers`.
 pub(crate) fn routes() -> Guarded {
     Guarded::default()
-        .route("/v2.0/service_providers", [PROVIDER], get(providers))
-        .route("/v2.0/flavors/{id}/next_provider", [NEXT], get(next_provider))
-        .route("/v2.0/flavors/{id}/next_providers", [NEXT], get(next_provider))
-        .route("/v2.0/flavors/{id}/service_profiles", [ADD], post(add_profile))
-        .route("/v2.0/flavors/{id}/service_profiles/{profile}", [REMOVE], delete(remove_profile))
+        .route("/v2.0/service_providers", [("GET", PROVIDER)], get(providers))
+        .route("/v2.0/flavors/{id}/next_provider", [("GET", NEXT)], get(next_provider))
+        .route("/v2.0/flavors/{id}/next_providers", [("GET", NEXT)], get(next_provider))
+        .route("/v2.0/flavors/{id}/service_profiles", [("POST", ADD)], post(add_profile))
+        .route(
+            "/v2.0/flavors/{id}/service_profiles/{profile}",
+            [("DELETE", REMOVE)],
+            delete(remove_profile),
+        )
 }
 
 // The rules that decide. What a flavor is made of belongs to no project.

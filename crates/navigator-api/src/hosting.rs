@@ -36,18 +36,30 @@ pub(crate) fn routes() -> Guarded {
     let networks = get(networks_of_agent).post(add_network);
     let agents = "/v2.0/agents/{id}";
     Guarded::default()
-        .route("/v2.0/routers/{id}/l3_agents", [GET_L3_AGENTS], get(agents_of_router))
-        .route("/v2.0/networks/{id}/dhcp_agents", [GET_DHCP_AGENTS], get(agents_of_network))
-        .route(&format!("{agents}/l3_routers"), [GET_L3_ROUTERS, CREATE_L3_ROUTER], routers)
-        .route(&format!("{agents}/l3_routers/{{other}}"), [DELETE_L3_ROUTER], delete(remove_router))
+        .route("/v2.0/routers/{id}/l3_agents", [("GET", GET_L3_AGENTS)], get(agents_of_router))
+        .route(
+            "/v2.0/networks/{id}/dhcp_agents",
+            [("GET", GET_DHCP_AGENTS)],
+            get(agents_of_network),
+        )
+        .route(
+            &format!("{agents}/l3_routers"),
+            [("GET", GET_L3_ROUTERS), ("POST", CREATE_L3_ROUTER)],
+            routers,
+        )
+        .route(
+            &format!("{agents}/l3_routers/{{other}}"),
+            [("DELETE", DELETE_L3_ROUTER)],
+            delete(remove_router),
+        )
         .route(
             &format!("{agents}/dhcp_networks"),
-            [GET_DHCP_NETWORKS, CREATE_DHCP_NETWORK],
+            [("GET", GET_DHCP_NETWORKS), ("POST", CREATE_DHCP_NETWORK)],
             networks,
         )
         .route(
             &format!("{agents}/dhcp_networks/{{other}}"),
-            [DELETE_DHCP_NETWORK],
+            [("DELETE", DELETE_DHCP_NETWORK)],
             delete(remove_network),
         )
 }

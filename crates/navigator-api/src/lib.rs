@@ -45,9 +45,9 @@ pub use identity::{
     ServiceAccess,
 };
 pub use metrics::Metrics;
-pub use mount::router;
+pub use mount::{guarded_routes, router};
 pub use nova::{Access, AccessSource, release_waiting_ports, tell_nova};
-pub use policy::{Policy, UnregisteredRules};
+pub use policy::{GuardedRoute, Policy, UnregisteredRules};
 pub use reference::pages as reference_pages;
 pub use serve::serve;
 pub use state::ApiState;

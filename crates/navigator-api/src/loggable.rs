@@ -16,7 +16,7 @@ const RULE: &str = "get_loggable_resource";
 
 /// Clients say `loggable-resources`; paths come here normalised.
 pub(crate) fn routes() -> Guarded {
-    Guarded::default().route("/v2.0/log/loggable_resources", [RULE], get(list))
+    Guarded::default().route("/v2.0/log/loggable_resources", [("GET", RULE)], get(list))
 }
 
 async fn list(

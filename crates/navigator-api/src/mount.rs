@@ -18,7 +18,7 @@ use crate::{
     fault::Fault,
     flavors, health, hosting, loggable, metrics,
     normalize::normalize,
-    policy::{Guarded, UnregisteredRules},
+    policy::{Guarded, GuardedRoute, UnregisteredRules},
     qos, quotas, reference, request_id,
     state::ApiState,
     trunks, versions,
@@ -37,27 +37,31 @@ impl Visitor for Mount {
         let rule = |verb: &str| format!("{verb}_{}", declaration.policy_name());
         let mut many = get(controller::list::<R>);
         let mut one = get(controller::show::<R>);
-        let mut rules = vec![rule("get")];
+        let mut rules_of_many = vec![("GET", rule("get"))];
+        let mut rules_of_one = vec![("GET", rule("get"))];
         if declaration.verbs.create {
             many = many.post(controller::create::<R>);
-            rules.push(rule("create"));
+            rules_of_many.push(("POST", rule("create")));
         }
         if declaration.verbs.update {
             one = one.put(controller::update::<R>);
-            rules.push(rule("update"));
+            rules_of_one.push(("PUT", rule("update")));
         }
         if declaration.verbs.delete {
             one = one.delete(controller::delete::<R>);
-            rules.push(rule("delete"));
+            rules_of_one.push(("DELETE", rule("delete")));
         }
-        let mut routes = std::mem::take(&mut self.0)
-            .route(&collection, rules.clone(), many)
-            .route(&member, rules, one);
+        let mut routes = std::mem::take(&mut self.0).route(&collection, rules_of_many, many).route(
+            &member,
+            rules_of_one,
+            one,
+        );
         for action in R::actions() {
             let run = move |state, caller, ids, headers, body| {
                 controller::act::<R>(action, state, caller, ids, headers, body)
             };
-            routes = routes.route(&format!("{member}/{}", action.name), [action.name], put(run));
+            let path = format!("{member}/{}", action.name);
+            routes = routes.route(&path, [("PUT", action.name)], put(run));
         }
         if declaration.tags {
             routes = controller::tags::mount::<R>(routes, &member);
@@ -99,11 +103,11 @@ async fn not_allowed() -> Fault {
     Fault::MethodNotAllowed
 }
 
-/// Every route of the server. Those of the API are under rules that exist.
-pub fn router(state: ApiState) -> Result<Router, UnregisteredRules> {
+/// The API: every resource of the registry, and the documents beside them.
+fn neutron() -> Guarded {
     let mut mount = Mount(Guarded::default());
     visit_all(&mut mount);
-    let neutron = mount
+    mount
         .0
         .open("/v2.0", get(versions::resources))
         .open("/v2.0/extensions", get(extensions::list))
@@ -117,6 +121,16 @@ pub fn router(state: ApiState) -> Result<Router, UnregisteredRules> {
         .merge(loggable::routes())
         .merge(trunks::routes())
         .merge(flavors::routes())
+}
+
+/// Every route below `/v2.0` with the rule that decides on it.
+pub fn guarded_routes() -> Vec<GuardedRoute> {
+    neutron().into_known()
+}
+
+/// Every route of the server. Those of the API are under rules that exist.
+pub fn router(state: ApiState) -> Result<Router, UnregisteredRules> {
+    let neutron = neutron()
         .under(&state.policy)?
         .layer(middleware::from_fn_with_state(state.clone(), identify));
     let routes = Router::new()

@@ -18,7 +18,7 @@ mod related;
 pub(crate) use about::{About, Said};
 pub(crate) use access::Access;
 pub(crate) use guarded::Guarded;
-pub use guarded::UnregisteredRules;
+pub use guarded::{GuardedRoute, UnregisteredRules};
 
 /// The rules in force.
 #[derive(Debug)]

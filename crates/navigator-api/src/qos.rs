@@ -37,7 +37,8 @@ pub(crate) fn routes() -> Guarded {
     impl KindVisitor for Aliases {
         fn visit<R: QosRule>(&mut self) {
             let member = get(show::<R>).put(update::<R>).delete(delete::<R>);
-            let rules = ["get", "update", "delete"].map(rule::<R>);
+            let rules = [("GET", "get"), ("PUT", "update"), ("DELETE", "delete")];
+            let rules = rules.map(|(method, verb)| (method, rule::<R>(verb)));
             let routes = std::mem::take(&mut self.0);
             let path = format!("/v2.0/qos/alias_{}_rules/{{id}}", R::KIND);
             self.0 = routes.route(&path, rules, member);
@@ -45,9 +46,9 @@ pub(crate) fn routes() -> Guarded {
     }
     let mut aliases = Aliases(Guarded::default());
     visit_kinds(&mut aliases);
-    aliases.0.route("/v2.0/qos/rule_types", [RULE_TYPE], get(rule_types)).route(
+    aliases.0.route("/v2.0/qos/rule_types", [("GET", RULE_TYPE)], get(rule_types)).route(
         "/v2.0/qos/rule_types/{type}",
-        [RULE_TYPE],
+        [("GET", RULE_TYPE)],
         get(rule_type),
     )
 }

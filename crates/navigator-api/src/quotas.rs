@@ -24,18 +24,22 @@ use crate::{
     state::ApiState,
 };
 
+/// The rule of everything that reads.
+const GET: (&str, &str) = ("GET", "get_quota");
+
 type Answer = Result<Json<Value>, Fault>;
 
 /// Details come here without their `.json`.
 pub(crate) fn routes() -> Guarded {
+    let rules = [GET, ("PUT", "update_quota"), ("DELETE", "delete_quota")];
     let one = get(show).put(update).delete(reset);
     Guarded::default()
-        .route("/v2.0/quotas", ["get_quota"], get(list))
+        .route("/v2.0/quotas", [GET], get(list))
         .open("/v2.0/quotas/tenant", get(tenant))
         .open("/v2.0/quotas/project", get(project))
-        .route("/v2.0/quotas/{project}", ["get_quota", "update_quota", "delete_quota"], one)
-        .route("/v2.0/quotas/{project}/default", ["get_quota"], get(defaults))
-        .route("/v2.0/quotas/{project}/details", ["get_quota"], get(details))
+        .route("/v2.0/quotas/{project}", rules, one)
+        .route("/v2.0/quotas/{project}/default", [GET], get(defaults))
+        .route("/v2.0/quotas/{project}/details", [GET], get(details))
 }
 
 /// A project's quota is the project's; those of all projects are nobody's.

@@ -20,7 +20,7 @@ use crate::{
 const RULE: &str = "get_subports";
 
 pub(crate) fn routes() -> Guarded {
-    Guarded::default().route("/v2.0/trunks/{id}/get_subports", [RULE], get(sub_ports))
+    Guarded::default().route("/v2.0/trunks/{id}/get_subports", [("GET", RULE)], get(sub_ports))
 }
 
 async fn sub_ports(

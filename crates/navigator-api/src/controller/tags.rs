@@ -52,10 +52,15 @@ pub(crate) fn mount<R: Rules>(mut routes: Guarded, member: &str) -> Guarded {
 fn mount_at<R: Rules>(routes: Guarded, member: &str) -> Guarded {
     let all = get(show_all::<R>).put(replace::<R>).post(add::<R>).delete(remove_all::<R>);
     let one = get(show_one::<R>).put(add_one::<R>).delete(remove_one::<R>);
-    let rules = |verbs: &[&str]| verbs.iter().map(|verb| rule::<R>(verb)).collect::<Vec<_>>();
-    routes
-        .route(&format!("{member}/tags"), rules(&["get", "update", "create", "delete"]), all)
-        .route(&format!("{member}/tags/{{tag}}"), rules(&["get", "update", "delete"]), one)
+    let read_and_changed =
+        [("GET", rule::<R>("get")), ("PUT", rule::<R>("update")), ("DELETE", rule::<R>("delete"))];
+    let mut of_all = read_and_changed.to_vec();
+    of_all.push(("POST", rule::<R>("create")));
+    routes.route(&format!("{member}/tags"), of_all, all).route(
+        &format!("{member}/tags/{{tag}}"),
+        read_and_changed,
+        one,
+    )
 }
 
 /// The rule's name is that of an attribute.

@@ -5,11 +5,21 @@ use axum::{Router, routing::MethodRouter};
 use super::Policy;
 use crate::state::ApiState;
 
+/// A method of a route, and the rule that decides on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuardedRoute {
+    pub method: &'static str,
+    /// With `{id}` and the like where ids stand, words joined by `_`.
+    pub path: String,
+    /// `None`: everybody with a token.
+    pub rule: Option<String>,
+}
+
 /// Routes under `/v2.0`. There is no way to add one without saying its rules.
 #[derive(Default)]
 pub(crate) struct Guarded {
     routes: Router<ApiState>,
-    rules: Vec<(String, String)>,
+    known: Vec<GuardedRoute>,
 }
 
 /// Routes on which rules decide that do not exist: nobody could use them, or worse, everybody.
@@ -18,33 +28,44 @@ pub(crate) struct Guarded {
 pub struct UnregisteredRules(pub Vec<String>);
 
 impl Guarded {
-    /// `rules` are those of each method. The handler asks them.
+    /// `rules` names each method of `methods` with its rule. The handler asks it.
     pub(crate) fn route<S: Into<String>>(
         mut self,
         path: &str,
-        rules: impl IntoIterator<Item = S>,
+        rules: impl IntoIterator<Item = (&'static str, S)>,
         methods: MethodRouter<ApiState>,
     ) -> Self {
-        self.rules.extend(rules.into_iter().map(|rule| (path.to_owned(), rule.into())));
+        self.known.extend(rules.into_iter().map(|(method, rule)| GuardedRoute {
+            method,
+            path: path.to_owned(),
+            rule: Some(rule.into()),
+        }));
         self.routes = self.routes.route(path, methods);
         self
     }
 
-    /// Documents that say nothing about any project; everybody with a token reads them.
+    /// Documents that say nothing about any project; everybody with a token may GET them.
     pub(crate) fn open(mut self, path: &str, methods: MethodRouter<ApiState>) -> Self {
+        self.known.push(GuardedRoute { method: "GET", path: path.to_owned(), rule: None });
         self.routes = self.routes.route(path, methods);
         self
+    }
+
+    /// What was mounted.
+    pub(crate) fn into_known(self) -> Vec<GuardedRoute> {
+        self.known
     }
 
     pub(crate) fn merge(mut self, other: Self) -> Self {
-        self.rules.extend(other.rules);
+        self.known.extend(other.known);
         self.routes = self.routes.merge(other.routes);
         self
     }
 
     /// The routes, if every rule exists.
     pub(crate) fn under(self, policy: &Policy) -> Result<Router<ApiState>, UnregisteredRules> {
-        let unknown = self.rules.iter().filter(|(_, rule)| policy.rules().get(rule).is_none());
+        let rules = self.known.iter().filter_map(|known| Some((&known.path, known.rule.as_ref()?)));
+        let unknown = rules.filter(|(_, rule)| policy.rules().get(rule).is_none());
         let unknown: Vec<_> = unknown.map(|(path, rule)| format!("{path} ({rule})")).collect();
         if unknown.is_empty() { Ok(self.routes) } else { Err(UnregisteredRules(unknown)) }
     }

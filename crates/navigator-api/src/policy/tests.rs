@@ -35,8 +35,8 @@ fn a_rule_that_does_not_exist_denies_an_administrator_too() {
 #[test]
 fn a_route_without_a_rule_is_found_at_the_start() {
     let handler = || axum::routing::get(async || "");
-    let routes = Guarded::default().route("/v2.0/a", ["get_agent"], handler());
-    let routes = routes.route("/v2.0/b", ["get_agent", "get_b"], handler());
+    let routes = Guarded::default().route("/v2.0/a", [("GET", "get_agent")], handler());
+    let routes = routes.route("/v2.0/b", [("GET", "get_agent"), ("POST", "get_b")], handler());
     let unknown = routes.under(&Policy::new(None).unwrap()).unwrap_err();
     assert_eq!(unknown.to_string(), "routes without a policy rule: /v2.0/b (get_b)");
 }
