@@ -13,7 +13,6 @@ use navigator_resources::{
     Caller, Refusal, SqlValue,
     qos::{KindVisitor, QosRule, visit_kinds},
 };
-use navigator_store::Listing;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -138,13 +137,9 @@ async fn ids<R: QosRule>(
     id: &str,
 ) -> Result<Ids, Fault> {
     let conditions = vec![("id", SqlValue::from(id))];
-    let listing = Listing { conditions, ..Listing::default() };
-    let row = state.store.list(R::declaration(), &listing).await?.pop();
-    let row = row.ok_or_else(|| not_found::<R>(id))?;
     let mut access = Access::to::<R>(state, caller);
-    if access.hold(&rule::<R>("get"), &[About::Object(&row)]).await? != [true] {
-        return Err(not_found::<R>(id));
-    }
+    let row = access.find_by(&rule::<R>("get"), conditions).await?;
+    let row = row.ok_or_else(|| not_found::<R>(id))?;
     access.permit([rule::<R>(verb)], About::Object(&row)).await?;
     Ok(Ids::of_child(row.text("qos_policy_id"), id))
 }

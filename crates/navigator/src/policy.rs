@@ -25,6 +25,8 @@ pub(crate) enum PolicyAction {
     },
     /// Print every rule; those of the operator's file are marked with `*`.
     List,
+    /// Print every route with the rule that decides on it; `-`: everybody with a token.
+    Routes,
 }
 
 /// Answers whether what was asked is allowed.
@@ -34,6 +36,13 @@ pub(crate) fn run(policy: &Policy, action: &PolicyAction) -> anyhow::Result<bool
             for (name, rule) in policy.rules().iter() {
                 let mark = if rule.origin == Origin::Override { "* " } else { "" };
                 println!("{mark}{name}: {}", rule.check);
+            }
+            Ok(true)
+        }
+        PolicyAction::Routes => {
+            for route in navigator_api::guarded_routes() {
+                let rule = route.rule.as_deref().unwrap_or("-");
+                println!("{:6} {} {rule}", route.method, route.path);
             }
             Ok(true)
         }

@@ -110,12 +110,18 @@ impl<'a> Access<'a> {
 
     /// What the database restricts lists to; what else the rules ask, [`Access::seen`] does.
     pub(crate) fn visible_to(&self) -> Option<ProjectId> {
-        let rule = self.rule("get");
         // The parent in the URL has been checked, and children show nothing beyond it.
-        if self.declaration.parent.is_some() || self.always(&rule) == Outcome::Allow {
+        if self.declaration.parent.is_some() {
             return None;
         }
-        let listed = self.policy().is_listed(self.caller, &rule);
+        self.visible_by(&self.rule("get"))
+    }
+
+    fn visible_by(&self, rule: &str) -> Option<ProjectId> {
+        if self.always(rule) == Outcome::Allow {
+            return None;
+        }
+        let listed = self.policy().is_listed(self.caller, rule);
         listed.then(|| self.caller.project_id.clone())
     }
 
@@ -136,14 +142,31 @@ impl<'a> Access<'a> {
         &mut self,
         conditions: Vec<(&'static str, SqlValue)>,
     ) -> Result<Option<Row>, Fault> {
-        let listing = Listing {
-            conditions,
-            visible_to: self.visible_to(),
-            viewer: self.caller.project_id.clone(),
-            ..Listing::default()
-        };
+        let visible_to = self.visible_to();
+        self.one_of(conditions, visible_to, &self.rule("get")).await
+    }
+
+    /// The same by another rule than the resource's own, for a URL that does not say whose child it
+    /// is: one of a parent that the caller does not see is not looked at any longer than none.
+    pub(crate) async fn find_by(
+        &mut self,
+        rule: &str,
+        conditions: Vec<(&'static str, SqlValue)>,
+    ) -> Result<Option<Row>, Fault> {
+        let visible_to = self.visible_by(rule);
+        self.one_of(conditions, visible_to, rule).await
+    }
+
+    async fn one_of(
+        &mut self,
+        conditions: Vec<(&'static str, SqlValue)>,
+        visible_to: Option<ProjectId>,
+        rule: &str,
+    ) -> Result<Option<Row>, Fault> {
+        let viewer = self.caller.project_id.clone();
+        let listing = Listing { conditions, visible_to, viewer, ..Listing::default() };
         let rows = self.state.store.list(self.declaration, &listing).await?;
-        Ok(self.seen(rows).await?.pop())
+        Ok(self.retain(rows, rule).await?.pop())
     }
 
     /// 403 where the rule holds for nothing, whatever it is about.

@@ -24,7 +24,7 @@ struct World {
     service: Account,
 }
 
-fn config(keystone: &Keystone, service: &Account, cache_s: u64) -> KeystoneConfig {
+pub(crate) fn config(keystone: &Keystone, service: &Account, cache_s: u64) -> KeystoneConfig {
     KeystoneConfig {
         auth_url: keystone.url.clone(),
         www_authenticate_uri: "http://keystone.example:5000".to_owned(),
