@@ -15,7 +15,7 @@ use axum::{
 use navigator_policy::Outcome;
 use navigator_resources::{
     AttributeValue as _, Caller, Refusal, Resource, SqlValue,
-    address_usage::{FloatingIpPool, NetworkUsage, SubnetUsage},
+    address_usage::{AddressCounts, FloatingIpPool, NetworkUsage, SubnetUsage},
     registry::subnet::IpVersion,
 };
 use navigator_store::Listing;
@@ -167,17 +167,31 @@ fn summed(network: &NetworkUsage, subnets: &[SubnetUsage]) -> Object {
     let project = Value::from(network.project_id.0.clone());
     shown.insert("tenant_id".to_owned(), Cell::Plain(project));
     let total = subnets.iter().fold(0_u128, |sum, s| sum.saturating_add(s.total_ips()));
-    let used: i64 = subnets.iter().map(|subnet| subnet.used_ips).sum();
-    let rows = subnets.iter().map(|subnet| {
+    let counts: Vec<AddressCounts> = subnets.iter().map(SubnetUsage::counts).collect();
+    let rows = subnets.iter().zip(&counts).map(|(subnet, counts)| {
         let mut row = object(subnet.to_json());
         row.remove("network_id");
-        row.insert("total_ips".to_owned(), Cell::Number(subnet.total_ips()));
+        add_counts(&mut row, subnet.total_ips(), *counts);
         row
     });
     shown.insert("subnet_ip_availability".to_owned(), Cell::Many(rows.collect()));
-    shown.insert("total_ips".to_owned(), Cell::Number(total));
-    shown.insert("used_ips".to_owned(), Cell::Plain(used.into()));
+    add_counts(&mut shown, total, counts.into_iter().sum());
     shown
+}
+
+fn add_counts(shown: &mut Object, total_ips: u128, counts: AddressCounts) {
+    let numbers = |names: [(&str, u128); 4]| {
+        names.map(|(name, number)| (name.to_owned(), Cell::Number(number))).into()
+    };
+    let details = numbers([
+        ("total_ips_in_subnet", counts.total_in_subnet),
+        ("total_ips_in_allocation_pool", counts.total_in_pools),
+        ("used_ips_in_subnet", counts.used_in_subnet),
+        ("used_ips_in_allocation_pool", counts.used_in_pools),
+    ]);
+    shown.insert("total_ips".to_owned(), Cell::Number(total_ips));
+    shown.insert("used_ips".to_owned(), Cell::Number(counts.used_in_subnet));
+    shown.insert("ip_availability_details".to_owned(), Cell::One(details));
 }
 
 /// Subnets of IPv4 on external networks; a project sees its own.

@@ -1,6 +1,8 @@
 //! How many addresses networks and subnets have and how many of them are in use: other looks at the
 //! tables of networks, subnets and addresses. They are only read.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use navigator_model::{NetworkId, ProjectId, SubnetId};
 
@@ -69,8 +71,32 @@ pub struct SubnetUsage {
     pub cidr: IpNet,
     #[field(internal)]
     pub allocation_pools: Vec<AllocationPool>,
-    #[field(computed = "(SELECT COUNT(*) FROM ip_allocations a WHERE a.subnet_id = subnets.id)")]
-    pub used_ips: i64,
+    /// Those in use, with spaces between them.
+    #[field(
+        internal,
+        computed = "(SELECT string_agg(a.ip_address, ' ') FROM ip_allocations a WHERE a.subnet_id = subnets.id)"
+    )]
+    pub used: Option<String>,
+}
+
+/// Addresses of a subnet, or of all subnets of a network: in the whole prefix, and in the pools.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AddressCounts {
+    pub total_in_subnet: u128,
+    pub total_in_pools: u128,
+    pub used_in_subnet: u128,
+    pub used_in_pools: u128,
+}
+
+impl std::iter::Sum for AddressCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), |sum, one| Self {
+            total_in_subnet: sum.total_in_subnet.saturating_add(one.total_in_subnet),
+            total_in_pools: sum.total_in_pools.saturating_add(one.total_in_pools),
+            used_in_subnet: sum.used_in_subnet + one.used_in_subnet,
+            used_in_pools: sum.used_in_pools + one.used_in_pools,
+        })
+    }
 }
 
 impl SubnetUsage {
@@ -79,7 +105,32 @@ impl SubnetUsage {
         if self.allocation_pools.is_empty() {
             return prefixes::size(&self.cidr);
         }
+        self.pooled()
+    }
+
+    /// With what no port can have: a prefix of IPv4 has two addresses of its own, unless it is too
+    /// small for that.
+    pub fn counts(&self) -> AddressCounts {
+        let own =
+            if self.ip_version == IpVersion::V4 && self.cidr.prefix_len() < 31 { 2 } else { 0 };
+        let in_pool = |address: &&str| -> bool {
+            let address = address.parse::<IpAddr>();
+            address.is_ok_and(|at| self.allocation_pools.iter().any(|pool| pool.contains(at)))
+        };
+        AddressCounts {
+            total_in_subnet: prefixes::size(&self.cidr) - own,
+            total_in_pools: self.pooled(),
+            used_in_subnet: self.addresses().count() as u128,
+            used_in_pools: self.addresses().filter(in_pool).count() as u128,
+        }
+    }
+
+    fn pooled(&self) -> u128 {
         self.allocation_pools.iter().fold(0, |sum, pool| sum.saturating_add(pool.size()))
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = &str> {
+        self.used.iter().flat_map(|used| used.split(' '))
     }
 }
 
@@ -129,7 +180,7 @@ mod tests {
             ip_version: IpVersion::V6,
             cidr: cidr.parse().unwrap(),
             allocation_pools: Vec::from_json(&pools).unwrap(),
-            used_ips: 0,
+            used: None,
         };
         let pools = json!([{"start": "10.0.0.2", "end": "10.0.0.10"},
                            {"start": "10.0.0.20", "end": "10.0.0.20"}]);
@@ -137,5 +188,29 @@ mod tests {
         assert_eq!(usage("10.0.0.0/24", json!([])).total_ips(), 256);
         let large = json!([{"start": "2001:db8::1", "end": "2001:db8::ffff:ffff:ffff:ffff:ffff"}]);
         assert_eq!(usage("2001:db8::/48", large).total_ips(), (1 << 80) - 1);
+    }
+
+    #[test]
+    fn what_is_used_is_counted_in_the_prefix_and_in_its_pools() {
+        let subnet = |cidr: &str, used: &str| SubnetUsage {
+            id: SubnetId(uuid::Uuid::nil()),
+            name: Text::default(),
+            network_id: NetworkId(uuid::Uuid::nil()),
+            ip_version: if cidr.contains(':') { IpVersion::V6 } else { IpVersion::V4 },
+            cidr: cidr.parse().unwrap(),
+            allocation_pools: Vec::from_json(&json!([{"start": "10.0.0.2", "end": "10.0.0.9"}]))
+                .unwrap(),
+            used: Some(used.to_owned()),
+        };
+        let counts = |total_in_subnet, used_in_subnet, used_in_pools| AddressCounts {
+            total_in_subnet,
+            total_in_pools: 8,
+            used_in_subnet,
+            used_in_pools,
+        };
+        let of = |cidr, used| subnet(cidr, used).counts();
+        assert_eq!(of("10.0.0.0/24", "10.0.0.1 10.0.0.2 10.0.0.9"), counts(254, 3, 2));
+        assert_eq!(of("10.0.0.0/31", "10.0.0.1"), counts(2, 1, 0));
+        assert_eq!(of("2001:db8::/64", "2001:db8::1"), counts(1 << 64, 1, 0));
     }
 }

@@ -4,7 +4,7 @@ use axum::{
     Extension, Json,
     body::Bytes,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, Method, StatusCode},
     routing::get,
 };
 use navigator_resources::{
@@ -50,7 +50,7 @@ pub(crate) fn mount<R: Rules>(mut routes: Guarded, member: &str) -> Guarded {
 }
 
 fn mount_at<R: Rules>(routes: Guarded, member: &str) -> Guarded {
-    let all = get(show_all::<R>).put(replace::<R>).post(add::<R>).delete(remove_all::<R>);
+    let all = get(show_all::<R>).put(store::<R>).post(store::<R>).delete(remove_all::<R>);
     let one = get(show_one::<R>).put(add_one::<R>).delete(remove_one::<R>);
     let read_and_changed =
         [("GET", rule::<R>("get")), ("PUT", rule::<R>("update")), ("DELETE", rule::<R>("delete"))];
@@ -150,28 +150,21 @@ async fn show_one<R: Rules>(
     Err(Refusal::TagNotFound { tag }.into())
 }
 
-async fn replace<R: Rules>(
+/// POST adds the tags of the body, PUT leaves no others.
+async fn store<R: Rules>(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
     Path(ids): Path<Ids>,
+    method: Method,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {
-    let change_to = Change::Replace(posted(&body)?);
-    let wanted = Wanted { verb: "update", change: change_to, headers: &headers };
-    let tags = change::<R>(&state, &caller, &ids, wanted).await?;
-    Ok(Json(json!({ "tags": tags.to_json() })))
-}
-
-async fn add<R: Rules>(
-    State(state): State<ApiState>,
-    Extension(caller): Extension<Caller>,
-    Path(ids): Path<Ids>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Answer {
-    let added = Change::Add(posted(&body)?);
-    let wanted = Wanted { verb: "create", change: added, headers: &headers };
+    let tags = posted(&body)?;
+    let (verb, to) = match method {
+        Method::POST => ("create", Change::Add(tags)),
+        _ => ("update", Change::Replace(tags)),
+    };
+    let wanted = Wanted { verb, change: to, headers: &headers };
     let tags = change::<R>(&state, &caller, &ids, wanted).await?;
     Ok(Json(json!({ "tags": tags.to_json() })))
 }

@@ -22,6 +22,11 @@ async fn subnet(cloud: &Cloud, network: &Value, more: Value) -> Value {
     cloud.create("alice", "subnets", "subnet", body).await
 }
 
+fn details(total: i64, pooled: i64, used: i64, used_of_pools: i64) -> Value {
+    json!({"total_ips_in_subnet": total, "total_ips_in_allocation_pool": pooled,
+        "used_ips_in_subnet": used, "used_ips_in_allocation_pool": used_of_pools})
+}
+
 async fn network(cloud: &Cloud, name: &str) -> Value {
     cloud.create("alice", "networks", "network", json!({"name": name})).await
 }
@@ -52,11 +57,14 @@ async fn addresses_are_counted_for_networks_and_subnets(on: Backend) {
         subnets,
         [
             json!({"subnet_id": first["id"], "subnet_name": "", "ip_version": 4,
-                   "cidr": "10.0.0.0/24", "total_ips": 253, "used_ips": 2}),
+                   "cidr": "10.0.0.0/24", "total_ips": 253, "used_ips": 2,
+                   "ip_availability_details": details(254, 253, 2, 2)}),
             json!({"subnet_id": second["id"], "subnet_name": "second", "ip_version": 4,
-                   "cidr": "10.1.0.0/24", "total_ips": 11, "used_ips": 1}),
+                   "cidr": "10.1.0.0/24", "total_ips": 11, "used_ips": 1,
+                   "ip_availability_details": details(254, 11, 1, 1)}),
         ]
     );
+    assert_eq!(shown["ip_availability_details"], details(508, 264, 3, 3));
     let some = cloud.get("admin", &format!("{path}?fields=used_ips")).await.expect(200);
     assert_eq!(some, json!({"network_ip_availability": {"used_ips": 3}}));
     for id in ["x", "00000000-0000-0000-0000-000000000000"] {

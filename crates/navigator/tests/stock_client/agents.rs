@@ -32,6 +32,8 @@ pub(crate) fn rows() -> Vec<Row> {
         shows("network agent show {l3}", json!({"admin_state_up": true})),
         refused("network agent show green", "No Agent found for green"),
         refused("network agent delete green", "1 of 1 network agents failed to delete."),
+        // One that lives is there again at its next sign of life.
+        quiet("network agent delete {l3}"),
         has(
             "extension list --network",
             "Alias",
@@ -83,6 +85,7 @@ pub(crate) fn hosting() -> Vec<Row> {
         lists("network agent list --network inside", "ID", json!([])),
         quiet("network agent add network --dhcp {dhcp} inside"),
         lists("network agent list --network inside", "ID", json!(["{dhcp}"])),
+        quiet("network agent router set {l3} router --ha-chassis-priority 1"),
         refused("network agent list --router green", "No Router found for green"),
         refused("router list --agent green", "No Agent found for green"),
     ]

@@ -16,13 +16,30 @@ use serde::Deserialize;
 /// No command takes this long, however busy the machine is.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Who talks to which server.
+/// Who talks to which server, as the client's environment.
 #[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    pub(crate) endpoint: String,
-    /// HTTP basic; every password is the user's name. `None`: the server asks nobody.
-    pub(crate) user: Option<&'static str>,
-    pub(crate) password: Option<&'static str>,
+pub(crate) struct Identity(pub(crate) Vec<(&'static str, String)>);
+
+impl Identity {
+    /// The server's endpoint is known; it asks nobody, or for HTTP basic authentication, where every
+    /// password is the user's name.
+    pub(crate) fn at(endpoint: String, user: Option<&str>) -> Self {
+        let mut environment = vec![("OS_ENDPOINT", endpoint)];
+        match user {
+            None => environment.push(("OS_AUTH_TYPE", "none".to_owned())),
+            Some(user) => environment.extend([
+                ("OS_AUTH_TYPE", "http_basic".to_owned()),
+                ("OS_USERNAME", user.to_owned()),
+                ("OS_PASSWORD", user.to_owned()),
+            ]),
+        }
+        Self(environment)
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.0.push((name, value.to_owned()));
+        self
+    }
 }
 
 /// What a command ended with.
@@ -45,14 +62,7 @@ pub(crate) struct Client {
 pub(crate) fn command(host: &Host, program: &Path, identity: &Identity) -> Command {
     let mut command = host.command(program);
     stock::unaware(&mut command).current_dir(host.dir()).env("HOME", host.dir());
-    command.env("OS_ENDPOINT", &identity.endpoint);
-    match identity.user {
-        None => command.env("OS_AUTH_TYPE", "none"),
-        Some(user) => command
-            .env("OS_AUTH_TYPE", "http_basic")
-            .env("OS_USERNAME", user)
-            .env("OS_PASSWORD", identity.password.unwrap_or(user)),
-    };
+    command.envs(identity.0.iter().map(|(name, value)| (name, value)));
     command
 }
 

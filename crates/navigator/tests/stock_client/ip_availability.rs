@@ -30,7 +30,10 @@ pub(crate) fn rows() -> Vec<Row> {
                 "network_id": "{small}", "network_name": "small", "total_ips": 5, "used_ips": 1,
                 "subnet_ip_availability": [{
                     "subnet_id": "{four}", "subnet_name": "small", "cidr": "10.1.0.0/29",
-                    "ip_version": 4, "total_ips": 5, "used_ips": 1}]}),
+                    "ip_version": 4, "total_ips": 5, "used_ips": 1}],
+                "ip_availability_details": {
+                    "total_ips_in_subnet": 6, "total_ips_in_allocation_pool": 5,
+                    "used_ips_in_subnet": 1, "used_ips_in_allocation_pool": 1}}),
         ),
         // The client shows every digit; a test's JSON has no room for them.
         shows("ip availability show large -c total_ips", json!({"total_ips": 2.0_f64.powi(80)})),
@@ -67,5 +70,29 @@ pub(crate) fn topologies() -> Vec<Row> {
         shows("network auto allocated topology create --check-resources", json!({})),
         lists("network list", "Name", json!(["outside"])),
         quiet("network set outside --no-default"),
+    ]
+}
+
+/// With a project of one's own.
+pub(crate) fn own_topology() -> Vec<Row> {
+    vec![
+        shows(
+            "network create outside --external --default --provider-network-type flat \
+             --provider-physical-network external",
+            json!({"is_default": true}),
+        ),
+        shows(
+            "subnet create outside --network outside --no-dhcp --subnet-range 203.0.113.0/24",
+            json!({"router:external": true}),
+        ),
+        shows(
+            "subnet pool create pool --pool-prefix 10.0.0.0/16 --default --share \
+             --default-prefix-length 26",
+            json!({"is_default": true}),
+        ),
+        shows("network auto allocated topology create", json!({})).keep("own", "/id"),
+        shows("network auto allocated topology create --or-show", json!({"id": "{own}"})),
+        quiet("network auto allocated topology delete"),
+        lists("network list", "Name", json!(["outside"])),
     ]
 }

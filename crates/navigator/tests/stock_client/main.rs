@@ -3,9 +3,11 @@
 //! they are and against one with HTTP basic authentication.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod absent;
 mod address_scopes;
 mod agents;
 mod client;
+mod commands;
 mod conntrack_helpers;
 mod demo;
 mod flavors;
@@ -17,6 +19,8 @@ mod ports;
 mod program;
 mod projects;
 mod qos;
+mod quotas;
+mod rbac;
 mod routers;
 mod row;
 mod sdk;
@@ -27,16 +31,20 @@ mod subnets;
 mod trunks;
 mod world;
 
-use world::{Door, play, two_networks};
+use row::Row;
+use world::{Door, play, play_beside_keystone, two_networks};
 
-/// Makes a test per door of each table.
-macro_rules! through_both_doors {
-    ($($name:ident: [$($table:expr),*]),* $(,)?) => {
+/// Makes a test per door of each table, and `every_row`, of all tables.
+macro_rules! through_the_doors {
+    (
+        through both: {$($name:ident: [$($table:expr),*],)*}
+        beside Keystone: {$($named:ident: [$($tabled:expr),*],)*}
+    ) => {
         mod without_authentication {
             use super::*;
             $(#[test]
             fn $name() {
-                play(Door::Open, [$($table),*]);
+                play(Door::Open, [$($table),*].into_iter().flatten().collect());
             })*
         }
 
@@ -44,13 +52,26 @@ macro_rules! through_both_doors {
             use super::*;
             $(#[test]
             fn $name() {
-                play(Door::Basic, [$($table),*]);
+                play(Door::Basic, [$($table),*].into_iter().flatten().collect());
             })*
+        }
+
+        mod beside_keystone {
+            use super::*;
+            $(#[test]
+            fn $named() {
+                play_beside_keystone([$($tabled),*].into_iter().flatten().collect());
+            })*
+        }
+
+        fn every_row() -> Vec<Row> {
+            [$($($table),*,)* $($($tabled),*,)*].into_iter().flatten().collect()
         }
     };
 }
 
-through_both_doors! {
+through_the_doors! {
+    through both: {
     networks_are_made_found_changed_and_deleted: [networks::rows()],
     subnets_are_made_found_changed_and_deleted: [subnets::rows()],
     address_scopes_are_made_found_changed_and_deleted: [address_scopes::rows()],
@@ -71,4 +92,12 @@ through_both_doors! {
     qos_policies_have_rules_and_users: [two_networks(), qos::rows()],
     agents_and_extensions_are_listed: [agents::rows()],
     agents_say_what_they_serve: [two_networks(), agents::hosting()],
+    ranges_say_what_numbers_networks_get: [segments::ranges()],
+    what_is_absent_is_said_to_be: [absent::rows()],
+    }
+    beside Keystone: {
+    networks_are_shared_with_projects: [rbac::rows()],
+    projects_have_quotas: [quotas::rows()],
+    a_project_gets_its_own_topology: [ip_availability::own_topology()],
+    }
 }

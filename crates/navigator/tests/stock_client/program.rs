@@ -46,7 +46,7 @@ fn the_program_ends_with_the_codes_that_belong_to_its_answers() {
     assert_eq!(code, Some(2), "{message}");
     assert!(message.contains("the following arguments are required: <name>"), "{message}");
 
-    let stranger = Identity { password: Some("wrong"), ..admin.clone() };
+    let stranger = admin.clone().with("OS_PASSWORD", "wrong");
     let (code, message) = failure(&host, &stranger, &["network", "list"]);
     assert_eq!(code, Some(1), "{message}");
     assert!(message.contains("The request you have made requires authentication."), "{message}");

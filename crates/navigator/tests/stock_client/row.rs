@@ -25,6 +25,8 @@ pub(crate) struct Row {
 enum Expect {
     /// Exit 0 and not a word.
     Quiet,
+    /// Exit 0, whatever it says.
+    Ends,
     /// Exit 0 and JSON that contains this.
     Shows(Value),
     /// The same, in the end.
@@ -45,6 +47,10 @@ fn row(argv: &'static str, expect: Expect) -> Row {
 
 pub(crate) fn quiet(argv: &'static str) -> Row {
     row(argv, Expect::Quiet)
+}
+
+pub(crate) fn ends(argv: &'static str) -> Row {
+    row(argv, Expect::Ends)
 }
 
 pub(crate) fn shows(argv: &'static str, value: Value) -> Row {
@@ -91,7 +97,7 @@ pub(crate) fn run(client: &mut Client, rows: Vec<Row>) {
 impl Row {
     fn run(&self, client: &mut Client, kept: &mut HashMap<&str, String>) -> Result<(), String> {
         let mut argv = words(&filled(self.argv, kept));
-        if !matches!(self.expect, Expect::Quiet | Expect::Refused(_)) {
+        if !matches!(self.expect, Expect::Quiet | Expect::Ends | Expect::Refused(_)) {
             argv.extend(["-f".to_owned(), "json".to_owned()]);
         }
         let patience = match self.expect {
@@ -118,13 +124,19 @@ impl Row {
         }
     }
 
+    /// The command line, and the exit code that is expected of it.
+    pub(crate) fn command(&self) -> (&'static str, i32) {
+        (self.argv, i32::from(matches!(self.expect, Expect::Refused(_))))
+    }
+
     fn judge(&self, answer: &Answer, kept: &HashMap<&str, String>) -> Result<(), String> {
-        let expected_status = i32::from(matches!(self.expect, Expect::Refused(_)));
+        let (_, expected_status) = self.command();
         if answer.status != expected_status {
             return Err(format!("exit {expected_status} expected"));
         }
         let holds = match &self.expect {
             Expect::Quiet => answer.stdout.trim().is_empty() && answer.stderr.trim().is_empty(),
+            Expect::Ends => true,
             Expect::Shows(value) | Expect::Becomes(value) => {
                 contains(&json(answer)?, &filled_value(value, kept))
             }

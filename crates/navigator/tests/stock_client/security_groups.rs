@@ -29,6 +29,9 @@ fn groups() -> Vec<Row> {
         quiet("security group set web --name www --description ''"),
         shows("security group show www", json!({"id": "{web}", "description": ""})),
         quiet("security group set www --name web"),
+        quiet("security group set web --tag a --tag b"),
+        quiet("security group unset web --tag a"),
+        shows("security group show web", json!({"tags": ["b"]})),
         refused("security group create default", "Default security group already exists"),
         refused("security group set default --name mine", "ConflictException: 409"),
         refused("security group show green", "No SecurityGroup found for green"),
@@ -85,7 +88,7 @@ fn rules() -> Vec<Row> {
         shows("security group rule show {ssh}", json!({"id": "{ssh}", "port_range_max": 23})),
         lists("security group rule list web --protocol tcp", "ID", json!(["{ssh}"])),
         lists("security group rule list web --protocol ipv6-icmp", "IP Range", json!(["::/0"])),
-        shows("security group show web", json!({"revision_number": 9})),
+        shows("security group show web", json!({"revision_number": 11})),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::row::{Row, lists, quiet, refused, shows};
+use crate::row::{Row, has, lists, quiet, refused, shows};
 
 pub(crate) fn rows() -> Vec<Row> {
     vec![
@@ -34,5 +34,28 @@ pub(crate) fn rows() -> Vec<Row> {
             json!({"segment_id": "{only}"}),
         ),
         quiet("network delete empty"),
+    ]
+}
+
+/// Which numbers the tenants' networks may have.
+pub(crate) fn ranges() -> Vec<Row> {
+    vec![
+        shows(
+            "network segment range create blue --network-type vlan --physical-network external \
+             --minimum 100 --maximum 199",
+            json!({"name": "blue", "network_type": "vlan", "physical_network": "external",
+                "minimum": 100, "maximum": 199, "shared": true}),
+        )
+        .keep("blue", "/id"),
+        has("network segment range list --long", "Name", json!(["blue"])),
+        quiet("network segment range set blue --name green --minimum 100 --maximum 149"),
+        shows("network segment range show green", json!({"id": "{blue}", "maximum": 149})),
+        refused(
+            "network segment range create second --network-type vlan \
+             --physical-network external --minimum 149 --maximum 160",
+            "overlaps",
+        ),
+        quiet("network segment range delete green"),
+        refused("network segment range show green", "No NetworkSegmentRange found for green"),
     ]
 }

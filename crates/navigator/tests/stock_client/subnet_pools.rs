@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::row::{Row, has, lists, quiet, refused, shows};
+use crate::row::{Row, ends, has, lists, quiet, refused, shows};
 
 pub(crate) fn rows() -> Vec<Row> {
     [made(), found(), cut(), onboarded(), changed(), deleted()].into_iter().flatten().collect()
@@ -140,6 +140,21 @@ fn onboarded() -> Vec<Row> {
         quiet("subnet pool add network old four"),
         shows("subnet show old", json!({"subnetpool_id": "{four}"})),
         shows("subnet pool show four", json!({"prefixes": ["10.8.0.0/23", "192.0.2.0/25"]})),
+        // Another command for the same.
+        shows("subnet pool create seven --pool-prefix 10.77.0.0/24", json!({"name": "seven"})),
+        shows("network create older", json!({"name": "older"})),
+        shows(
+            "subnet create older --network older --subnet-range 198.51.100.0/24",
+            json!({"name": "older"}),
+        ),
+        // Says that it is the older one of the two.
+        ends("network onboard subnet older seven"),
+        shows("subnet pool show seven", json!({"prefixes": ["10.77.0.0/24", "198.51.100.0/24"]})),
+        quiet("subnet pool set seven --tag a"),
+        quiet("subnet pool unset seven --all-tag"),
+        shows("subnet pool show seven", json!({"tags": []})),
+        quiet("network delete older"),
+        quiet("subnet pool delete seven"),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, fs, net::SocketAddr};
 
-use navigator_testkit::{Host, Navigator, navigator::all_in_one};
+use navigator_testkit::{Host, Navigator, Site, keystone::Cloud, navigator::all_in_one, stock};
 use serde_json::json;
 
 use crate::{
@@ -29,7 +29,7 @@ impl Door {
             Self::Open => None,
             Self::Basic => Some(user),
         };
-        Identity { endpoint: format!("http://{}", address()), user, password: None }
+        Identity::at(format!("http://{}", address()), user)
     }
 
     fn configuration(self, host: &Host) -> String {
@@ -46,22 +46,41 @@ impl Door {
     }
 }
 
-/// Server and agent on a host with a device that leads outside.
-pub(crate) fn start(host: &Host, door: Door) -> Navigator<'_> {
+/// A configuration with a device that leads outside.
+fn configuration(host: &Host) -> String {
     host.run(&["ip", "link", "add", "ext0", "up", "type", "veth", "peer", "name", "far0"]).unwrap();
-    let config = all_in_one(host, address(), None, &[("external", "ext0")]);
-    let config = config + &door.configuration(host);
+    all_in_one(host, address(), None, &[("external", "ext0")])
+}
+
+/// Server and agent on a host.
+pub(crate) fn start(host: &Host, door: Door) -> Navigator<'_> {
+    let config = configuration(host) + &door.configuration(host);
     Navigator::start(host, "all-in-one", &config, address())
 }
 
 /// Runs tables one after another in a world of their own.
-pub(crate) fn play<const N: usize>(door: Door, tables: [Vec<Row>; N]) {
-    let site = navigator_testkit::Site::new();
+pub(crate) fn play(door: Door, tables: Vec<Row>) {
+    let site = Site::new();
     let host = site.host("node");
     let _navigator = start(&host, door);
-    let mut client = Client::start(&host, &door.identity("admin"));
+    run_all(&host, &door.identity("admin"), tables);
+}
+
+/// The same, beside a Keystone whose administrator asks.
+pub(crate) fn play_beside_keystone(tables: Vec<Row>) {
+    let site = Site::new();
+    let host = site.host("node");
+    let keystone = Cloud::inside(&host);
+    let config = configuration(&host);
+    let _navigator = stock::all_in_one(&host, &config, &keystone, address());
+    let identity = Identity(stock::environment(&keystone, &keystone.administrator()).into());
+    run_all(&host, &identity, tables);
+}
+
+fn run_all(host: &Host, identity: &Identity, tables: Vec<Row>) {
+    let mut client = Client::start(host, identity);
     row::run(&mut client, vec![agents_are_there()]);
-    row::run(&mut client, tables.into_iter().flatten().collect());
+    row::run(&mut client, tables);
 }
 
 /// Binding and scheduling want to know the host.

@@ -96,10 +96,12 @@ fn check_device_id(device_id: &str, facts: &Facts, context: &Context<'_>) -> Res
 
 /// No device can have a group's address or none.
 fn check_mac(mac_address: Option<MacAddress>) -> Result<(), Refusal> {
-    match mac_address {
-        Some(mac @ MacAddress([first, ..])) if first & 1 == 1 || mac == MacAddress([0; 6]) => {
-            Err(Refusal::invalid("mac_address", format!("'{mac}' is not a valid MAC address")))
+    let reason = match mac_address {
+        Some(mac @ MacAddress([0, 0, 0, 0, 0, 0])) => format!("'{mac}' is nobody's address"),
+        Some(mac @ MacAddress([first, ..])) if first & 1 == 1 => {
+            format!("'{mac}' is the address of a group (multicast), which no port can have")
         }
-        _ => Ok(()),
-    }
+        _ => return Ok(()),
+    };
+    Err(Refusal::invalid("mac_address", reason))
 }
