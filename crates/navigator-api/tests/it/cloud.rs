@@ -123,7 +123,17 @@ impl Cloud {
         Self::whole(url, settings, identity()).await
     }
 
+    /// With an operator's `policy.yaml`.
+    pub(crate) async fn under(backend: Backend, policy: &str) -> Self {
+        let policy = Policy::new(Some(policy)).unwrap();
+        Self::ruled(&backend.url(), Settings::default(), identity(), policy).await
+    }
+
     async fn whole(url: &str, settings: Settings, identity: Identity) -> Self {
+        Self::ruled(url, settings, identity, Policy::new(None).unwrap()).await
+    }
+
+    async fn ruled(url: &str, settings: Settings, identity: Identity, policy: Policy) -> Self {
         // What the server logs is shown when a test fails.
         let _ = tracing_subscriber::fmt()
             .with_test_writer()
@@ -136,7 +146,7 @@ impl Cloud {
             hub: Hub::default(),
             settings: Arc::new(settings),
             identity: Arc::new(identity),
-            policy: Arc::new(Policy::new(None).unwrap()),
+            policy: Arc::new(policy),
             agent_secret: Some("secret".into()),
             metrics: Arc::default(),
         };

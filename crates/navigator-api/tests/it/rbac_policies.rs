@@ -15,6 +15,8 @@ on_both! {
     every_type_is_shared_with_one_project,
     policies_go_with_their_object,
     policies_are_counted,
+    who_may_share_with_everybody_is_the_rules_to_say,
+    a_qos_policy_is_attached_by_those_it_is_shared_with,
 }
 
 async fn project(cloud: &Cloud, user: &str) -> String {
@@ -301,4 +303,81 @@ async fn policies_are_counted(on: Backend) {
     }
     let over = share(&cloud, "alice", "network", &network["id"], "one more").await;
     over.refused(409, "OverQuota");
+}
+
+async fn who_may_share_with_everybody_is_the_rules_to_say(on: Backend) {
+    let open = r#""create_rbac_policy:target_tenant": "@""#;
+    let cloud = Cloud::under(on, open).await;
+    let site = cloud.edge().await;
+    let made = share(&cloud, "alice", "network", &site.network["id"], "*").await.expect(201);
+    // To make one is one rule, to widen one another.
+    let narrow = json!({"rbac_policy": {"target_tenant": "elsewhere"}});
+    let policy = path("rbac_policies", &made["rbac_policy"]);
+    cloud.put("alice", &policy, &narrow).await.expect(200);
+    let wide = json!({"rbac_policy": {"target_tenant": "*"}});
+    cloud.put("alice", &policy, &wide).await.refused(403, "PolicyNotAuthorized");
+    cloud.put("admin", &policy, &wide).await.expect(200);
+    let closed = Cloud::under(on, r#""create_rbac_policy:target_tenant": "!""#).await;
+    let site = closed.edge().await;
+    let refused = share(&closed, "admin", "network", &site.network["id"], "*").await;
+    refused.refused(403, "PolicyNotAuthorized");
+}
+
+async fn a_qos_policy_is_attached_by_those_it_is_shared_with(on: Backend) {
+    let cloud = Cloud::on(on).await;
+    let site = cloud.edge().await;
+    let qos = cloud.create("alice", "qos/policies", "policy", json!({})).await;
+    let network = cloud.create("bob", "networks", "network", json!({})).await;
+    let port = cloud.create("bob", "ports", "port", json!({"network_id": network["id"]})).await;
+    let with = |name: &str, more: Value| {
+        let mut said = more;
+        said["qos_policy_id"] = qos["id"].clone();
+        json!({ name: said })
+    };
+    let new_port = with("port", json!({"network_id": network["id"]}));
+    let address = with("floatingip", json!({"floating_network_id": site.external["id"]}));
+    let gateway = json!({"router": {"external_gateway_info":
+        {"network_id": site.external["id"], "qos_policy_id": qos["id"]}}});
+    let made = [
+        ("ports", &new_port),
+        ("networks", &with("network", json!({}))),
+        ("floatingips", &address),
+        ("routers", &gateway),
+    ];
+    let changed = [
+        (path("ports", &port), with("port", json!({}))),
+        (path("networks", &network), with("network", json!({}))),
+    ];
+    let elsewhere = share(&cloud, "alice", "qos_policy", &qos["id"], "elsewhere").await;
+    elsewhere.expect(201);
+    for (collection, body) in made {
+        let refused = cloud.post("bob", &format!("/v2.0/{collection}"), body).await;
+        refused.refused(404, "QosPolicyNotFound");
+    }
+    for (path, body) in &changed {
+        cloud.put("bob", path, body).await.refused(404, "QosPolicyNotFound");
+    }
+    let bob = project(&cloud, "bob").await;
+    let granted = share(&cloud, "alice", "qos_policy", &qos["id"], &bob).await.expect(201);
+    let grant = path("rbac_policies", &granted["rbac_policy"]);
+    for (path, body) in &changed {
+        cloud.put("bob", path, body).await.expect(200);
+    }
+    let mut users = Vec::new();
+    for (collection, body) in made {
+        let made = cloud.post("bob", &format!("/v2.0/{collection}"), body).await.expect(201);
+        let (_, object) = made.as_object().unwrap().iter().next().unwrap();
+        users.push(path(collection, object));
+    }
+    // It stays shared until the last of them is gone.
+    for (path, body) in &changed {
+        cloud.delete("alice", &grant).await.refused(409, "RbacPolicyInUse");
+        let (name, _) = body.as_object().unwrap().iter().next().unwrap();
+        cloud.put("bob", path, &json!({ name: {"qos_policy_id": null} })).await.expect(200);
+    }
+    for user in users {
+        cloud.delete("alice", &grant).await.refused(409, "RbacPolicyInUse");
+        cloud.delete("bob", &user).await.expect(204);
+    }
+    cloud.delete("alice", &grant).await.expect(204);
 }

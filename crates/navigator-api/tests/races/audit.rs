@@ -9,8 +9,9 @@ use std::{
 
 use navigator_model::{L4PortRange, PortId, Protocol, RouterId, SubnetId};
 use navigator_resources::{
-    DefaultSecurityGroupRule, FloatingIp, GatewayPortForwarding, Network, Port, PortBinding,
-    PortForwarding, Resource, Router, SecurityGroup, Subnet, SubnetPool,
+    AddressGroup, DefaultSecurityGroupRule, FloatingIp, GatewayPortForwarding, Network, Port,
+    PortBinding, PortForwarding, QosPolicy, RbacPolicy, Resource, Router, SecurityGroup,
+    SecurityGroupRule, Subnet, SubnetPool,
     registry::{
         default_security_group_rule::TemplateGroup,
         port::{FLOATING_IP_OWNER, ROUTER_GATEWAY_OWNER, ROUTER_INTERFACE_OWNER, ROUTER_OWNERS},
@@ -19,6 +20,8 @@ use navigator_resources::{
 use navigator_store::{Listing, Store};
 
 use crate::servers::{Database, Servers};
+
+mod sharing;
 
 pub(crate) async fn check(servers: &Servers) {
     let wrong = violations(servers).await;
@@ -30,7 +33,7 @@ pub(crate) async fn violations(servers: &Servers) -> Vec<String> {
     let rows = Rows::load(&servers.direct.store).await;
     let held = Held::load(servers.database()).await;
     let mut wrong = Vec::new();
-    rows.networks(&mut wrong);
+    sharing::check(&rows, &mut wrong);
     rows.subnets(&mut wrong);
     rows.ports(&mut wrong);
     rows.routers(&mut wrong);
@@ -46,6 +49,10 @@ pub(crate) async fn violations(servers: &Servers) -> Vec<String> {
 type Table<R> = BTreeMap<String, R>;
 
 struct Rows {
+    grants: Table<RbacPolicy>,
+    policies: Table<QosPolicy>,
+    address_groups: Table<AddressGroup>,
+    group_rules: Table<SecurityGroupRule>,
     networks: Table<Network>,
     subnets: Table<Subnet>,
     pools: Table<SubnetPool>,
@@ -67,6 +74,10 @@ async fn table<R: Resource>(store: &Store) -> Table<R> {
 impl Rows {
     async fn load(store: &Store) -> Self {
         Self {
+            grants: table(store).await,
+            policies: table(store).await,
+            address_groups: table(store).await,
+            group_rules: table(store).await,
             networks: table(store).await,
             subnets: table(store).await,
             pools: table(store).await,
@@ -78,24 +89,6 @@ impl Rows {
             gateway_port_forwardings: table(store).await,
             groups: table(store).await,
             templates: table(store).await,
-        }
-    }
-
-    /// Only what is shared holds other projects' ports and subnets.
-    fn networks(&self, wrong: &mut Vec<String>) {
-        for network in self.networks.values().filter(|network| !network.shared) {
-            let owner = &network.standard.project_id;
-            let foreign = self.ports.values().find(|port| {
-                let project = &port.standard.project_id;
-                port.network_id == network.id
-                    && !project.0.is_empty()
-                    && project != owner
-                    && ![ROUTER_GATEWAY_OWNER, FLOATING_IP_OWNER]
-                        .contains(&port.device_owner.0.as_str())
-            });
-            if let Some(port) = foreign {
-                wrong.push(format!("private network {} has foreign port {}", network.id, port.id));
-            }
         }
     }
 

@@ -7,8 +7,9 @@ use crate::{
     Caller, Facts, QosPolicy, Refusal, Select, Stop, Writes, registry::qos_policy::QosPolicyId,
 };
 
-/// Checks that the caller sees the policy that an object shall have; `None` and the one that it has
-/// already need nobody's leave.
+/// Checks that the caller sees the policy that an object shall have: it is there, and shared with whom
+/// it is, until the transaction ends. `None` and the one that the object has already need nobody's
+/// leave.
 pub(crate) fn usable(
     wanted: Option<QosPolicyId>,
     present: Option<QosPolicyId>,
@@ -16,7 +17,7 @@ pub(crate) fn usable(
     caller: &Caller,
 ) -> Result<(), Stop> {
     let Some(id) = wanted.filter(|_| wanted != present) else { return Ok(()) };
-    let policy = facts.find::<QosPolicy>(id)?;
+    let policy = facts.hold::<QosPolicy>(id)?;
     if policy.is_some_and(|policy| policy.shared || caller.owns(&policy.standard.project_id)) {
         return Ok(());
     }

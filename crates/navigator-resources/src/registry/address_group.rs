@@ -51,10 +51,11 @@ impl AddressGroup {
         self.shared || caller.owns(&self.standard.project_id)
     }
 
-    /// The group, if the caller may see it.
-    pub fn visible(id: AddressGroupId, facts: &Facts, caller: &Caller) -> Result<Self, Stop> {
+    /// The group, if the caller may see it: it stays what it is, and shared with whom it is, until
+    /// the transaction ends.
+    pub fn held(id: AddressGroupId, facts: &Facts, caller: &Caller) -> Result<Self, Stop> {
         facts
-            .find::<Self>(id)?
+            .hold::<Self>(id)?
             .filter(|group| group.is_visible_to(caller))
             .ok_or_else(|| Refusal::not_found::<Self>(id).into())
     }

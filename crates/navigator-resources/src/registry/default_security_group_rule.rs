@@ -129,7 +129,7 @@ impl Rules for DefaultSecurityGroupRule {
             SecurityGroup::held(id, facts, context.caller)?;
         }
         if let Some(id) = input.remote_address_group_id {
-            AddressGroup::visible(id, facts, context.caller)?;
+            AddressGroup::held(id, facts, context.caller)?;
         }
         let key = (traffic.key(), input.remote_group_id);
         for other in facts.list::<Self>(Select::all())? {

@@ -141,18 +141,10 @@ impl RbacPolicy {
         writes.insert_or(self, Some(Refusal::DuplicateRbacPolicy {}));
     }
 
-    /// Neither nobody nor, for who is no administrator, everybody.
-    fn check_target(
-        target: &ProjectId,
-        verb: &str,
-        context: &Context<'_>,
-    ) -> Result<(), Refusal> {
+    /// Whether everybody may be the target, the attribute's policy rule has said.
+    fn check_target(target: &ProjectId) -> Result<(), Refusal> {
         if target.0.is_empty() {
             return Err(Refusal::invalid("target_tenant", "it names no project"));
-        }
-        if target.0 == EVERYBODY && !context.caller.is_admin {
-            let action = format!("{verb}_rbac_policy:target_tenant");
-            return Err(Refusal::PolicyNotAuthorized { action });
         }
         Ok(())
     }
@@ -175,7 +167,7 @@ impl Rules for RbacPolicy {
         facts: &Facts,
         context: &Context<'_>,
     ) -> Result<(Self, Writes), Stop> {
-        Self::check_target(&input.target_project, "create", context)?;
+        Self::check_target(&input.target_project)?;
         let policy = Self {
             id: RbacPolicyId(context.uuid("rbac_policy")),
             object_type: input.object_type.clone(),
@@ -200,7 +192,7 @@ impl Rules for RbacPolicy {
         current: &Self,
         update: &RbacPolicyUpdate,
         facts: &Facts,
-        context: &Context<'_>,
+        _context: &Context<'_>,
     ) -> Result<(Self, Writes), Stop> {
         let mut policy = current.clone();
         update.apply_to(&mut policy);
@@ -208,7 +200,7 @@ impl Rules for RbacPolicy {
         if policy == *current {
             return Ok((policy, writes));
         }
-        Self::check_target(&policy.target_project, "update", context)?;
+        Self::check_target(&policy.target_project)?;
         current.check_unused(Some(&policy), facts)?;
         let others = Self::of(&policy.object_id.to_string(), policy.action, facts)?;
         if others.iter().any(|other| other.target_project == policy.target_project) {

@@ -60,16 +60,8 @@ impl SecurityGroup {
         self.shared || caller.owns(&self.standard.project_id)
     }
 
-    /// The group, if the caller may see it.
-    pub fn visible(id: SecurityGroupId, facts: &Facts, caller: &Caller) -> Result<Self, Stop> {
-        facts
-            .find::<Self>(id)?
-            .filter(|group| group.is_visible_to(caller))
-            .ok_or_else(|| Refusal::not_found::<Self>(id).into())
-    }
-
-    /// The same for a decision that depends on what the group is: it stays that until the
-    /// transaction ends.
+    /// The group, if the caller may see it: it stays what it is, and shared with whom it is, until
+    /// the transaction ends.
     pub fn held(id: SecurityGroupId, facts: &Facts, caller: &Caller) -> Result<Self, Stop> {
         facts
             .hold::<Self>(id)?

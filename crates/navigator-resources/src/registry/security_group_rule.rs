@@ -141,10 +141,10 @@ impl Rules for SecurityGroupRule {
         // Locked, so that of two equal rules the second one finds the first.
         let group = owned_group(input.security_group_id, facts, context)?;
         if let Some(id) = traffic.remote_group_id {
-            SecurityGroup::visible(id, facts, context.caller)?;
+            SecurityGroup::held(id, facts, context.caller)?;
         }
         if let Some(id) = traffic.remote_address_group_id {
-            AddressGroup::visible(id, facts, context.caller)?;
+            AddressGroup::held(id, facts, context.caller)?;
         }
         let rules: Vec<Self> = facts.list(Select::eq("security_group_id", group.id.to_string()))?;
         let key = traffic.key();
@@ -181,7 +181,7 @@ fn owned_group(
     if context.caller.owns(&group.standard.project_id) {
         return Ok(group);
     }
-    SecurityGroup::visible(id, facts, context.caller)?;
+    SecurityGroup::held(id, facts, context.caller)?;
     let action = "create_security_group_rule".to_owned();
     Err(Refusal::PolicyNotAuthorized { action }.into())
 }

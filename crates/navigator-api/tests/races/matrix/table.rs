@@ -59,6 +59,30 @@ pub(super) const OBJECTS: &[(&str, &str)] = &[
         "on_shared",
         r#"admin POST subnets {"subnet": {"network_id": "$shared", "ip_version": 4, "cidr": "10.0.0.0/24", "enable_dhcp": false}}"#,
     ),
+    ("qos", r#"alice POST qos/policies {"policy": {}}"#),
+    (
+        "open_network",
+        r#"admin POST rbac-policies {"rbac_policy": {"object_type": "network", "object_id": "$network", "action": "access_as_shared", "target_tenant": "*"}}"#,
+    ),
+    (
+        "open_qos",
+        r#"admin POST rbac-policies {"rbac_policy": {"object_type": "qos_policy", "object_id": "$qos", "action": "access_as_shared", "target_tenant": "*"}}"#,
+    ),
+    (
+        "open_group",
+        r#"admin POST rbac-policies {"rbac_policy": {"object_type": "security_group", "object_id": "$group", "action": "access_as_shared", "target_tenant": "*"}}"#,
+    ),
+    (
+        "open_addresses",
+        r#"admin POST rbac-policies {"rbac_policy": {"object_type": "address_group", "object_id": "$addresses", "action": "access_as_shared", "target_tenant": "*"}}"#,
+    ),
+    (
+        "open_pool",
+        r#"admin POST rbac-policies {"rbac_policy": {"object_type": "subnetpool", "object_id": "$pool", "action": "access_as_shared", "target_tenant": "*"}}"#,
+    ),
+    ("bobs_network", r#"bob POST networks {"network": {}}"#),
+    ("bobs_port", r#"bob POST ports {"port": {"network_id": "$bobs_network"}}"#),
+    ("bobs_group", r#"bob POST security-groups {"security_group": {"name": "bob's"}}"#),
 ];
 
 pub(super) struct Pair {
@@ -226,6 +250,67 @@ pub(super) const PAIRS: &[Pair] = &[
         "on_shared",
         UNSHARE,
         r#"bob POST ports {"port": {"network_id": "$shared"}}"#,
+    ),
+    // What is shared with others, and taken back.
+    pair(
+        "network's grant, foreign port",
+        "subnet open_network",
+        "admin DELETE rbac-policies/$open_network",
+        r#"bob POST ports {"port": {"network_id": "$network"}}"#,
+    ),
+    pair(
+        "network's narrowed grant, foreign port",
+        "subnet open_network",
+        r#"admin PUT rbac-policies/$open_network {"rbac_policy": {"target_tenant": "elsewhere"}}"#,
+        r#"bob POST ports {"port": {"network_id": "$network"}}"#,
+    ),
+    pair(
+        "QoS policy, port",
+        "network",
+        "alice DELETE qos/policies/$qos",
+        r#"alice POST ports {"port": {"network_id": "$network", "qos_policy_id": "$qos"}}"#,
+    ),
+    pair(
+        "QoS policy's grant, foreign port",
+        "bobs_network open_qos",
+        "admin DELETE rbac-policies/$open_qos",
+        r#"bob POST ports {"port": {"network_id": "$bobs_network", "qos_policy_id": "$qos"}}"#,
+    ),
+    pair(
+        "QoS policy's grant, foreign port changed",
+        "bobs_port open_qos",
+        "admin DELETE rbac-policies/$open_qos",
+        r#"bob PUT ports/$bobs_port {"port": {"qos_policy_id": "$qos"}}"#,
+    ),
+    pair(
+        "QoS policy's grant, foreign network",
+        "bobs_network open_qos",
+        "admin DELETE rbac-policies/$open_qos",
+        r#"bob PUT networks/$bobs_network {"network": {"qos_policy_id": "$qos"}}"#,
+    ),
+    pair(
+        "security group's grant, foreign port",
+        "bobs_network open_group",
+        "admin DELETE rbac-policies/$open_group",
+        r#"bob POST ports {"port": {"network_id": "$bobs_network", "security_groups": ["$group"]}}"#,
+    ),
+    pair(
+        "security group's grant, foreign rule",
+        "bobs_group open_group",
+        "admin DELETE rbac-policies/$open_group",
+        r#"bob POST security-group-rules {"security_group_rule": {"security_group_id": "$bobs_group", "direction": "ingress", "remote_group_id": "$group"}}"#,
+    ),
+    pair(
+        "address group's grant, foreign rule",
+        "bobs_group open_addresses",
+        "admin DELETE rbac-policies/$open_addresses",
+        r#"bob POST security-group-rules {"security_group_rule": {"security_group_id": "$bobs_group", "direction": "ingress", "remote_address_group_id": "$addresses"}}"#,
+    ),
+    pair(
+        "pool's grant, foreign subnet",
+        "bobs_network open_pool",
+        "admin DELETE rbac-policies/$open_pool",
+        r#"bob POST subnets {"subnet": {"network_id": "$bobs_network", "ip_version": 4, "subnetpool_id": "$pool"}}"#,
     ),
     // Pools and scopes.
     pair("pool, subnet", "network", "alice DELETE subnetpools/$pool", CUT),

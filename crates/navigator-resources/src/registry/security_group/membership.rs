@@ -27,7 +27,7 @@ pub fn wanted(
         return Err(Refusal::invalid("security_groups", reason).into());
     }
     for id in ids.iter().filter(|id| !present.contains(id)) {
-        SecurityGroup::visible(*id, facts, context.caller)?;
+        SecurityGroup::held(*id, facts, context.caller)?;
     }
     let ids: Vec<SecurityGroupId> = ids.into_iter().collect();
     check_statefulness(&ids, facts)?;
