@@ -18,7 +18,7 @@ use crate::{
     load,
     quota::Creation,
     server_event::Noted,
-    write::{self, Effects},
+    write::{self, Bumped, Effects},
 };
 
 /// Attempts of a transaction before the caller is told to come back later.
@@ -133,6 +133,7 @@ where
             touched: Touched::default(),
             creation: Creation::new(created, &settings.quotas),
             noted: Noted::of(settings),
+            bumped: Bumped::new(),
         };
         let mut values = Vec::with_capacity(count);
         for index in 0..count {
@@ -144,7 +145,7 @@ where
             write::execute(&mut tx, writes, now, &mut effects).await?;
             values.push(value);
         }
-        let Effects { touched, creation, noted } = effects;
+        let Effects { touched, creation, noted, .. } = effects;
         creation.check(&mut tx).await?;
         noted.record(&mut tx, now).await?;
         Ok((values, touched.record(&mut tx).await?))

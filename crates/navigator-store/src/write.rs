@@ -1,7 +1,7 @@
 //! Executes a decision's writes in order. Touches are only collected: they take the scopes' locks
 //! at the end of the transaction.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use navigator_model::{L4PortRange, Protocol};
 use navigator_resources::{Declaration, Link, Refusal, Row, SqlValue, Write, Writes};
@@ -22,7 +22,12 @@ pub(crate) struct Effects<'a> {
     pub(crate) touched: Touched,
     pub(crate) creation: Creation<'a>,
     pub(crate) noted: Noted,
+    pub(crate) bumped: Bumped,
 }
+
+/// Parents whose revision this transaction raised, by table and id. Once is enough: nobody sees
+/// what is between, and the database keeps each version of the row until the end.
+pub(crate) type Bumped = HashSet<(&'static str, String)>;
 
 /// How often the decision's writes raised the revision of a row so far, by table and id.
 type Raised = HashMap<(&'static str, String), i64>;
@@ -33,7 +38,7 @@ pub(crate) async fn execute(
     now: &str,
     effects: &mut Effects<'_>,
 ) -> Result<(), Ended> {
-    let Effects { touched, creation, noted } = effects;
+    let Effects { touched, creation, noted, bumped } = effects;
     let mut raised = Raised::new();
     for write in writes.0 {
         match write {
@@ -47,8 +52,11 @@ pub(crate) async fn execute(
                 noted.written(declaration, before.as_ref(), Some(&row));
             }
             Write::Bump { declaration, id } => {
-                bump(tx, declaration, &id, now).await?;
-                *raised.entry((declaration.table, id)).or_default() += 1;
+                let row = (declaration.table, id);
+                if bumped.insert(row.clone()) {
+                    bump(tx, declaration, &row.1, now).await?;
+                    *raised.entry(row).or_default() += 1;
+                }
             }
             Write::Tag { id, add, remove } => tag(tx, &id, add, remove).await?,
             Write::Delete { declaration, id } => {

@@ -11,6 +11,7 @@ on_both! {
     what_a_forwarding_needs_cannot_be_taken_from_under_it,
     a_forwarding_is_only_reached_through_its_own_router,
     a_put_merges_and_checks_the_whole,
+    several_at_once_raise_the_routers_revision_once,
 }
 
 async fn site(on: Backend) -> (Cloud, Site) {
@@ -172,4 +173,20 @@ async fn a_put_merges_and_checks_the_whole(on: Backend) {
     assert_eq!(moved["gateway_port_forwarding"]["internal_port_id"], other["id"]);
     // The old external port is free again.
     cloud.post("alice", &site.forwardings(), &site.forwarding(8080)).await.expect(201);
+}
+
+async fn several_at_once_raise_the_routers_revision_once(on: Backend) {
+    let (cloud, site) = site(on).await;
+    let router = format!("/v2.0/routers/{}", text(&site.router["id"]));
+    let revision = async || {
+        let router = cloud.get("alice", &router).await.expect(200);
+        router["router"]["revision_number"].as_i64().unwrap()
+    };
+    let before = revision().await;
+    let one = |port| site.forwarding(port)["gateway_port_forwarding"].take();
+    let several = json!({"gateway_port_forwardings": [one(80), one(81), one(82)]});
+    cloud.post("alice", &site.forwardings(), &several).await.expect(201);
+    assert_eq!(revision().await, before + 1);
+    cloud.post("alice", &site.forwardings(), &site.forwarding(83)).await.expect(201);
+    assert_eq!(revision().await, before + 2);
 }

@@ -9,6 +9,7 @@ on_both! {
     values_of_one_filter_are_alternatives_and_filters_narrow_each_other,
     fields_narrow_what_is_shown,
     ports_are_found_by_address_subnet_and_part_of_an_address,
+    routers_are_found_by_whether_they_do_snat,
 }
 
 async fn networks(on: Backend, count: usize) -> Cloud {
@@ -102,4 +103,20 @@ async fn ports_are_found_by_address_subnet_and_part_of_an_address(on: Backend) {
     assert!(count(format!("fixed_ips=subnet_id%3D{subnet}")).await >= 2);
     assert!(count("fixed_ips=ip_address_substr%3D10.0.0".to_owned()).await >= 2);
     assert_eq!(count("fixed_ips=ip_address%3D10.9.9.9".to_owned()).await, 0);
+}
+
+async fn routers_are_found_by_whether_they_do_snat(on: Backend) {
+    let cloud = Cloud::on(on).await;
+    let site = cloud.site().await;
+    let gateway = json!({"network_id": site.external["id"], "enable_snat": false});
+    let without = json!({"name": "without", "external_gateway_info": gateway});
+    let made = cloud.create("admin", "routers", "router", without).await;
+    assert_eq!(made["enable_snat"], false);
+    cloud.create("admin", "routers", "router", json!({"name": "alone"})).await;
+    for (value, names) in [("false", vec!["without"]), ("true", vec!["alone", "edge"])] {
+        let path = format!("/v2.0/routers?enable_snat={value}&sort_key=name");
+        let found = cloud.get("admin", &path).await.expect(200);
+        let found = found["routers"].as_array().unwrap().iter();
+        assert_eq!(found.map(|router| text(&router["name"])).collect::<Vec<_>>(), names);
+    }
 }

@@ -55,6 +55,12 @@ pub struct Router {
     /// Shown within the gateway.
     #[field(internal)]
     pub gateway_qos_policy_id: Option<QosPolicyId>,
+    /// Whether what has no floating IP may leave with the gateway's address.
+    #[field(
+        filter, sort,
+        computed = "(routers.external_gateway_info IS NULL OR routers.external_gateway_info NOT LIKE '%\"enable_snat\":false%')"
+    )]
+    pub enable_snat: bool,
     /// What the gateway port has now: shown as the gateway's `external_fixed_ips`.
     #[field(
         hidden,

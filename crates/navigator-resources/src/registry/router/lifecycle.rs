@@ -28,6 +28,7 @@ pub(super) fn create(
         status: "ACTIVE".to_owned(),
         status_reason: None,
         external_gateway_info: None,
+        enable_snat: true,
         gw_port_id: None,
         gateway_qos_policy_id: None,
         flavor_id: input.flavor_id.flatten(),
