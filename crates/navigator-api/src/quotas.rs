@@ -12,7 +12,7 @@ use axum::{
 use navigator_model::ProjectId;
 use navigator_resources::{
     Caller, Declaration, Refusal,
-    quota::{QuotaUpdate, UNLIMITED, counted},
+    quota::{QuotaUpdate, UNLIMITED, counted, names},
 };
 use navigator_store::Limits;
 use serde_json::{Map, Value, json};
@@ -55,11 +55,8 @@ fn authorize(
 
 /// Every quota with its limit for a project that has these of its own.
 fn limits(state: &ApiState, own: &Limits) -> BTreeMap<&'static str, i64> {
-    let limit = |declaration: &&'static Declaration| {
-        let quota = declaration.quota;
-        (quota, own.get(quota).copied().unwrap_or_else(|| state.settings.quotas.limit(quota)))
-    };
-    counted().iter().map(limit).collect()
+    let limit = |quota| own.get(quota).copied().unwrap_or_else(|| state.settings.limit(quota));
+    names().map(|quota| (quota, limit(quota))).collect()
 }
 
 /// Projects for which something was set.

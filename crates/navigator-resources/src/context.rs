@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, ops::RangeInclusive};
 use navigator_model::{L4PortRange, MacAddress, ProjectId};
 use uuid::Uuid;
 
-use crate::quota::Quotas;
+use crate::quota::{Quotas, ROUTER_ROUTE, UNLIMITED};
 
 /// Who asks, as identity found out. What they may do is decided by the policy's rules; only the
 /// outcomes of two of them are kept here, for decisions.
@@ -143,5 +143,15 @@ impl Default for Settings {
             server_events: false,
             pagination_max_limit: None,
         }
+    }
+}
+
+impl Settings {
+    /// Of a quota for which a project has no limit of its own; below zero is no limit.
+    pub fn limit(&self, quota: &str) -> i64 {
+        if quota == ROUTER_ROUTE && !self.quotas.limits.contains_key(quota) {
+            return i64::try_from(self.max_routes).unwrap_or(UNLIMITED);
+        }
+        self.quotas.limit(quota)
     }
 }

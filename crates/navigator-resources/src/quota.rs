@@ -61,6 +61,14 @@ pub fn counted() -> Vec<&'static Declaration> {
     counted.0
 }
 
+/// How many static routes each of a project's routers may have. Nothing is counted per project.
+pub const ROUTER_ROUTE: &str = "router_route";
+
+/// Every quota that there is.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    counted().into_iter().map(|declaration| declaration.quota).chain([ROUTER_ROUTE])
+}
+
 /// What an administrator's PUT says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct QuotaUpdate {
@@ -72,15 +80,13 @@ pub struct QuotaUpdate {
 impl QuotaUpdate {
     /// Reads the attributes of the body's `quota`.
     pub fn from_json(attributes: &Map<String, Value>) -> Result<Self, Refusal> {
-        let counted = counted();
         let mut update = Self::default();
         let mut unknown = Vec::new();
         for (name, value) in attributes {
             let invalid = |reason| Refusal::invalid(name, reason);
-            match counted.iter().find(|declaration| declaration.quota == name) {
-                Some(declaration) => {
-                    let limit = limit(value).map_err(invalid)?;
-                    update.limits.insert(declaration.quota, limit);
+            match names().find(|quota| quota == name) {
+                Some(quota) => {
+                    update.limits.insert(quota, limit(value).map_err(invalid)?);
                 }
                 None if name == "check_limit" => {
                     update.check_limit = bool::from_json(value).map_err(invalid)?;
@@ -139,6 +145,7 @@ mod tests {
         assert_eq!(update.limits, BTreeMap::from([("port", 7), ("network", -1)]));
         assert!(update.check_limit);
         assert_eq!(read(json!({"port": 7, "force": true})).unwrap().limits.len(), 1);
+        assert_eq!(read(json!({"router_route": 7})).unwrap().limits[ROUTER_ROUTE], 7);
         for wrong in [json!(-2), json!("x"), json!(1.5), json!(null), json!(1_i64 << 31)] {
             let refusal = read(json!({ "port": wrong })).unwrap_err();
             assert_eq!(refusal.status(), 400, "{refusal}");

@@ -16,7 +16,7 @@ use anyhow::{Context as _, bail};
 use navigator_agent::AgentConfig;
 use navigator_api::{Identity, KeystoneConfig, Policy};
 use navigator_model::{L4PortRange, MacAddress};
-use navigator_resources::{Quotas, Settings, quota::counted};
+use navigator_resources::{Quotas, Settings, quota};
 use serde::Deserialize;
 use toml::Table;
 use uuid::Uuid;
@@ -214,9 +214,7 @@ pub(crate) struct QuotasConfig {
 impl QuotasConfig {
     /// The first name that no quota has.
     fn unknown(&self) -> Option<&String> {
-        let counted = counted();
-        let known = |name: &String| counted.iter().any(|declaration| declaration.quota == *name);
-        self.limits.keys().find(|name| !known(name))
+        self.limits.keys().find(|name| !quota::names().any(|quota| quota == *name))
     }
 
     fn quotas(&self) -> Quotas {

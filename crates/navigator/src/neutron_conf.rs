@@ -154,7 +154,7 @@ fn quota(section: &str, key: &str) -> Option<String> {
         return Some("quotas.default_quota".to_owned());
     }
     let name = key.strip_prefix("quota_")?;
-    let known = navigator_resources::quota::counted().iter().any(|it| it.quota == name);
+    let known = navigator_resources::quota::names().any(|quota| quota == name);
     known.then(|| format!("quotas.{name}"))
 }
 

@@ -15,6 +15,7 @@ on_both! {
     bulk_is_all_or_nothing,
     what_others_make_is_counted_but_not_refused,
     each_project_has_its_own,
+    each_router_has_so_many_routes,
 }
 
 /// The id of a user's project.
@@ -181,4 +182,30 @@ async fn each_project_has_its_own(on: Backend) {
     let gone = format!("/v2.0/networks/{}", text(&listed["networks"][0]["id"]));
     assert_eq!(cloud.delete("bob", &gone).await.status, 204);
     cloud.post("bob", "/v2.0/networks", &json!({"network": {}})).await.expect(201);
+}
+
+async fn each_router_has_so_many_routes(on: Backend) {
+    let cloud = Cloud::on(on).await;
+    let network = cloud.create("alice", "networks", "network", json!({})).await;
+    let subnet = json!({"network_id": network["id"], "ip_version": 4, "cidr": "10.0.0.0/16",
+        "enable_dhcp": false});
+    let subnet = cloud.create("alice", "subnets", "subnet", subnet).await;
+    let router = cloud.create("alice", "routers", "router", json!({})).await;
+    let path = format!("/v2.0/routers/{}", text(&router["id"]));
+    let interface = json!({"subnet_id": subnet["id"]});
+    cloud.put("alice", &format!("{path}/add_router_interface"), &interface).await.expect(200);
+    let routes = |count: usize| {
+        let route = |n| json!({"destination": format!("10.{n}.0.0/16"), "nexthop": "10.0.0.5"});
+        json!({"router": {"routes": (1..=count).map(route).collect::<Vec<_>>()}})
+    };
+    let project = limit(&cloud, "alice", json!({"router_route": 2})).await;
+    cloud.put("alice", &path, &routes(2)).await.expect(200);
+    cloud.put("alice", &path, &routes(3)).await.refused(400, "RoutesExhausted");
+    limit(&cloud, "alice", json!({"router_route": -1})).await;
+    cloud.put("alice", &path, &routes(40)).await.expect(200);
+    let quota = format!("/v2.0/quotas/{project}");
+    assert_eq!(cloud.delete("admin", &quota).await.status, 204);
+    let shown = cloud.get("admin", &quota).await.expect(200);
+    assert_eq!(shown["quota"]["router_route"], 30);
+    cloud.put("alice", &path, &routes(41)).await.refused(400, "RoutesExhausted");
 }

@@ -69,6 +69,12 @@ pub struct Router {
     pub gateway_fixed_ips: Vec<FixedIp>,
     #[field(update)]
     pub routes: Vec<StaticRoute>,
+    /// What its project's quota says of them, if it says something.
+    #[field(
+        internal,
+        computed = "(SELECT q.quota_limit FROM quotas q WHERE q.project_id = routers.project_id AND q.resource = 'router_route')"
+    )]
+    pub route_limit: Option<i64>,
     #[field(create, update, unset, input = Option<bool>)]
     pub distributed: bool,
     #[field(create, update, unset, input = Option<bool>)]

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Router, interface::surroundings};
 use crate::{
-    AttributeValue, Context, Facts, Refusal, Resource, Stop, Writes, route_attribute::object,
+    AttributeValue, Context, Facts, Refusal, Resource, Stop, Writes, quota::ROUTER_ROUTE,
+    route_attribute::object,
 };
 
 /// Adds the routes that are not there yet.
@@ -70,9 +71,10 @@ pub(super) fn shown(router: &Router) -> Map<String, Value> {
 
 /// Every next hop is a neighbour, and none is the router itself.
 pub(super) fn check(router: &Router, facts: &Facts, context: &Context<'_>) -> Result<(), Stop> {
-    let quota = context.settings.max_routes;
+    let quota = router.route_limit.unwrap_or_else(|| context.settings.limit(ROUTER_ROUTE));
     let router_id = router.id.to_string();
-    if router.routes.len() > quota {
+    // Below zero is no limit.
+    if usize::try_from(quota).is_ok_and(|quota| router.routes.len() > quota) {
         return Err(Refusal::RoutesExhausted { router_id, quota: quota.to_string() }.into());
     }
     let (subnets, own) = surroundings(router, facts)?;

@@ -34,6 +34,7 @@ pub(super) fn create(
         flavor_id: input.flavor_id.flatten(),
         gateway_fixed_ips: Vec::new(),
         routes: Vec::new(),
+        route_limit: None,
         distributed: false,
         ha: false,
         availability_zone_hints: input.availability_zone_hints.clone(),
