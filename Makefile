@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: all build demo lab check test bench clean packages
+.PHONY: all build demo lab check test fuzz bench clean packages
 
 all: build
 
@@ -29,6 +29,14 @@ check:
 
 test: packages
 	@scripts/run-tests
+
+# Every property test of what reads other people's bytes, with new cases until the time is over.
+FUZZ_MINUTES ?= 10
+fuzz: packages
+	@end=$$(($$(date +%s) + 60 * $(FUZZ_MINUTES))); \
+	while [ $$(date +%s) -lt $$end ]; do \
+		PROPTEST_CASES=$${PROPTEST_CASES:-2000} $(CARGO) test --quiet --workspace fuzz_ || exit 1; \
+	done
 
 bench: packages
 	$(CARGO) build --release --bin navigator --bin navigator-bench

@@ -6,7 +6,7 @@ use std::{collections::HashMap, convert::Infallible, sync::Arc};
 use axum::{
     Extension, Json, Router,
     body::{Body, Bytes},
-    extract::{DefaultBodyLimit, Query, Request, State},
+    extract::{Query, Request, State},
     http::{StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -19,7 +19,12 @@ use sha2::{Digest, Sha256};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_stream::wrappers::IntervalStream;
 
-use crate::{control_plane::LocalControlPlane, serve::Ending, state::ApiState};
+use crate::{
+    control_plane::LocalControlPlane,
+    receive::{Reception, received},
+    serve::Conversation,
+    state::ApiState,
+};
 
 /// A first report after a restart names every object of a scope: larger than API bodies.
 const REPORT_LIMIT: usize = 64 << 20;
@@ -88,7 +93,7 @@ fn line(wakeup: &Wakeup) -> Bytes {
 
 async fn wakeups(
     State(plane): State<LocalControlPlane>,
-    ending: Option<Extension<Ending>>,
+    conversation: Option<Extension<Conversation>>,
     parameters: Parameters,
 ) -> Result<Response, Refused> {
     let wakeups = plane.wakeups(&host(&parameters)?).await?;
@@ -104,8 +109,8 @@ async fn wakeups(
         .take_while(|line| futures::future::ready(line.is_some()))
         .filter_map(|line| futures::future::ready(line.map(Ok::<_, Infallible>)))
         .take_until(async {
-            match ending {
-                Some(Extension(ending)) => ending.begun().await,
+            match conversation {
+                Some(Extension(conversation)) => conversation.ending().await,
                 None => futures::future::pending().await,
             }
         })
@@ -156,12 +161,14 @@ async fn authenticate(
 }
 
 pub(crate) fn routes(state: &ApiState) -> Router<ApiState> {
+    let reports = Reception { limit: REPORT_LIMIT, room: None };
     Router::new()
         .route(wire::SNAPSHOT_PATH, get(snapshot))
         .route(wire::REVISIONS_PATH, get(revisions))
         .route(wire::WAKEUPS_PATH, get(wakeups))
         .route(wire::HEARTBEAT_PATH, post(heartbeat))
-        .route(wire::REPORT_PATH, post(report).layer(DefaultBodyLimit::max(REPORT_LIMIT)))
+        .route(wire::REPORT_PATH, post(report))
+        .layer(middleware::from_fn_with_state(reports, received))
         .layer(middleware::from_fn_with_state(state.agent_secret.clone(), authenticate))
         .with_state(LocalControlPlane::from(state))
 }

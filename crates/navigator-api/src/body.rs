@@ -14,6 +14,10 @@ pub(crate) const BODY_LIMIT: usize = 1 << 20;
 /// More objects than this in one bulk POST are refused.
 const BULK_LIMIT: usize = 10_000;
 
+/// Objects and lists in one body. A single one can take a hundred times the memory of the few bytes that
+/// it is written with; a bulk that says something needs more bytes for each.
+const MOST_CONTAINERS: usize = 30_000;
+
 /// One object or many, as the POST said it.
 pub(crate) enum Posted {
     One(Attributes),
@@ -25,10 +29,28 @@ pub(crate) fn object(bytes: &Bytes) -> Result<Attributes, Fault> {
     if bytes.is_empty() {
         return Err(Fault::bad_request("Resource body required"));
     }
+    if containers(bytes) > MOST_CONTAINERS {
+        return Err(Fault::TooLarge);
+    }
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(map)) => Ok(map),
         _ => Err(Fault::bad_request("Body contains invalid data")),
     }
+}
+
+/// Opening brackets outside of strings.
+fn containers(bytes: &[u8]) -> usize {
+    let (mut count, mut quoted, mut escaped) = (0, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 fn attributes(value: Value) -> Result<Attributes, Fault> {
@@ -176,4 +198,29 @@ pub(crate) fn for_update(
         check(attribute, value)?;
     }
     Ok(attributes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_in_strings_are_none() {
+        for (text, count) in [
+            (r#"{"a": [1, {}]}"#, 3),
+            (r#"{"[{": "]{\"[{"}"#, 1),
+            (r#"{"a\\": [], "b": "\\"}"#, 2),
+            ("", 0),
+            (r#"[{"x"#, 2),
+        ] {
+            assert_eq!(containers(text.as_bytes()), count, "{text}");
+        }
+    }
+
+    #[test]
+    fn many_small_containers_are_refused_before_they_are_made() {
+        let bytes = |count| Bytes::from(format!("{{\"a\": [{}1]}}", "{},".repeat(count)));
+        assert!(object(&bytes(MOST_CONTAINERS - 2)).is_ok());
+        assert!(matches!(object(&bytes(MOST_CONTAINERS)), Err(Fault::TooLarge)));
+    }
 }

@@ -24,6 +24,11 @@ pub(crate) enum Fault {
     MethodNotAllowed,
     TooLarge,
     UriTooLong,
+    HeadersTooLarge,
+    /// The request's body did not come in time.
+    TooSlow,
+    /// More is being asked at once than there is room for.
+    Busy,
     Store(StoreError),
     Corrupt(DecodeError),
 }
@@ -120,6 +125,17 @@ impl IntoResponse for Fault {
             Self::UriTooLong => {
                 neutron_error(414, "HTTPRequestURITooLong", "The request URI is too long.")
             }
+            Self::HeadersTooLarge => neutron_error(
+                431,
+                "HTTPRequestHeaderFieldsTooLarge",
+                "The request has too many header fields, or more than 32 KiB of them.",
+            ),
+            Self::TooSlow => neutron_error(
+                408,
+                "HTTPRequestTimeout",
+                "The request's body did not arrive in time.",
+            ),
+            Self::Busy => unavailable(),
             Self::Store(StoreError::Unavailable(reason)) => {
                 tracing::warn!(%reason, "database unavailable");
                 unavailable()

@@ -19,9 +19,13 @@ use crate::{
     flavors, health, hosting, loggable, metrics,
     normalize::normalize,
     policy::{Guarded, GuardedRoute, UnregisteredRules},
-    qos, quotas, reference, request_id,
+    qos, quotas,
+    receive::{Reception, Room, received},
+    reference, request_id,
     state::ApiState,
-    trunks, versions,
+    trunks,
+    turns::{self, Turns},
+    versions,
 };
 
 /// Longer request targets are refused, in bytes.
@@ -87,12 +91,7 @@ async fn bounded(request: Request, next: Next) -> Response {
     if target > URI_LIMIT {
         return Fault::UriTooLong.into_response();
     }
-    let response = next.run(request).await;
-    // The body limit's own answer is plain text.
-    if response.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
-        return Fault::TooLarge.into_response();
-    }
-    response
+    next.run(request).await
 }
 
 async fn unknown() -> Fault {
@@ -130,8 +129,11 @@ pub fn guarded_routes() -> Vec<GuardedRoute> {
 
 /// Every route of the server. Those of the API are under rules that exist.
 pub fn router(state: ApiState) -> Result<Router, UnregisteredRules> {
+    let reception = Reception { limit: BODY_LIMIT, room: Some(Room::default()) };
     let neutron = neutron()
         .under(&state.policy)?
+        .layer(middleware::from_fn_with_state(Turns::default(), turns::taken))
+        .layer(middleware::from_fn_with_state(reception, received))
         .layer(middleware::from_fn_with_state(state.clone(), identify));
     let routes = Router::new()
         .route("/", get(versions::versions))
@@ -143,7 +145,8 @@ pub fn router(state: ApiState) -> Result<Router, UnregisteredRules> {
         .merge(agent_endpoints::routes(&state))
         .fallback(unknown)
         .method_not_allowed_fallback(not_allowed)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        // Bodies have been read where handlers ask for them.
+        .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn(bounded))
         .layer(middleware::from_fn_with_state(state.clone(), request_id::observe))
         .with_state(state);

@@ -13,6 +13,8 @@
 //! matches costs one dump. Where they have their address in common, the kernel itself filters
 //! (since 5.8; older kernels ignore the filter and every flow is checked here anyway).
 
+#[cfg(test)]
+mod fuzz;
 mod grace;
 mod index;
 

@@ -9,6 +9,8 @@ mod announce;
 pub mod conntrack;
 mod error;
 mod file;
+#[cfg(test)]
+mod fuzz;
 pub mod kernel;
 mod mark;
 pub mod monitor;

@@ -34,6 +34,8 @@
 mod batch;
 mod channel;
 mod dump;
+#[cfg(test)]
+mod fuzz;
 mod guard;
 mod kernel;
 mod library;

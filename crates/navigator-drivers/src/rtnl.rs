@@ -5,6 +5,8 @@
 
 mod address;
 mod fdb;
+#[cfg(test)]
+mod fuzz;
 mod link;
 mod route;
 

@@ -9,13 +9,17 @@ use std::{str::FromStr, time::Duration};
 
 use navigator_resources::{Row, SqlType};
 use sqlx::{
-    PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    Postgres, Sqlite, Transaction,
     pool::PoolOptions,
     postgres::PgConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use crate::{error::StoreError, sql::Sql};
+use crate::{
+    error::StoreError,
+    pool::{Connections, LONGEST_WAIT},
+    sql::Sql,
+};
 
 mod postgres;
 mod sqlite;
@@ -24,12 +28,10 @@ mod sqlite;
 const STATEMENT_CACHE: usize = 256;
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
-/// Requests wait this long for a connection before they are answered 503.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(20);
 
 pub(crate) enum Backend {
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
-    Postgres(PgPool),
+    Sqlite { writer: Connections<Sqlite>, readers: Connections<Sqlite> },
+    Postgres(Connections<Postgres>),
 }
 
 pub(crate) enum Tx {
@@ -38,10 +40,10 @@ pub(crate) enum Tx {
 }
 
 impl Backend {
-    pub(crate) async fn connect(url: &str) -> Result<Self, StoreError> {
+    pub(crate) async fn connect(url: &str, patience: Duration) -> Result<Self, StoreError> {
         let connected = match url.split(':').next() {
             Some("sqlite") => Self::connect_sqlite(url).await,
-            Some("postgres" | "postgresql") => Self::connect_postgres(url).await,
+            Some("postgres" | "postgresql") => Self::connect_postgres(url, patience).await,
             _ => return Err(StoreError::Setup("the URL is sqlite:… or postgres://…".to_owned())),
         };
         connected.map_err(|error| match error {
@@ -50,6 +52,7 @@ impl Backend {
         })
     }
 
+    /// A file is not away: whoever waits for it waits for somebody's transaction.
     async fn connect_sqlite(url: &str) -> Result<Self, sqlx::Error> {
         let options = SqliteConnectOptions::from_str(url)?
             .create_if_missing(true)
@@ -58,7 +61,7 @@ impl Backend {
             .statement_cache_capacity(STATEMENT_CACHE);
         let pool = || {
             PoolOptions::new()
-                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .acquire_timeout(LONGEST_WAIT)
                 .test_before_acquire(false)
                 .idle_timeout(None)
                 .max_lifetime(None)
@@ -66,6 +69,7 @@ impl Backend {
         if url.contains(":memory:") {
             // One connection only: the database lives as long as it does.
             let writer = pool().max_connections(1).connect_with(options).await?;
+            let writer = Connections::new(writer, LONGEST_WAIT);
             return Ok(Self::Sqlite { readers: writer.clone(), writer });
         }
         // A commit is on disk when it has been acknowledged.
@@ -73,37 +77,41 @@ impl Backend {
             options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full);
         let writer = pool().max_connections(1).connect_with(options.clone()).await?;
         let readers = pool().max_connections(SQLITE_READERS).connect_with(options).await?;
+        let [writer, readers] = [writer, readers].map(|pool| Connections::new(pool, LONGEST_WAIT));
         Ok(Self::Sqlite { writer, readers })
     }
 
-    async fn connect_postgres(url: &str) -> Result<Self, sqlx::Error> {
+    async fn connect_postgres(url: &str, patience: Duration) -> Result<Self, sqlx::Error> {
         let options = PgConnectOptions::from_str(url)?
             .application_name("navigator")
             .statement_cache_capacity(STATEMENT_CACHE);
         let pool = PoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .acquire_timeout(LONGEST_WAIT)
             .connect_with(options)
             .await?;
-        Ok(Self::Postgres(pool))
+        Ok(Self::Postgres(Connections::new(pool, patience)))
     }
 
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite { writer, readers } => {
-                readers.close().await;
-                writer.close().await;
+                readers.pool.close().await;
+                writer.pool.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(connections) => connections.pool.close().await,
         }
     }
 
     pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
         let begun = match self {
             Self::Sqlite { writer, .. } => {
-                writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite)
+                let begun = writer.pool.begin_with("BEGIN IMMEDIATE");
+                writer.waited(begun).await.map(Tx::Sqlite)
             }
-            Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+            Self::Postgres(connections) => {
+                connections.waited(connections.pool.begin()).await.map(Tx::Postgres)
+            }
         };
         begun.map_err(|error| StoreError::of("BEGIN", error))
     }
@@ -112,8 +120,13 @@ impl Backend {
     pub(crate) async fn read(&self) -> Result<Tx, StoreError> {
         const CONSISTENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         let begun = match self {
-            Self::Sqlite { readers, .. } => readers.begin().await.map(Tx::Sqlite),
-            Self::Postgres(pool) => pool.begin_with(CONSISTENT).await.map(Tx::Postgres),
+            Self::Sqlite { readers, .. } => {
+                readers.waited(readers.pool.begin()).await.map(Tx::Sqlite)
+            }
+            Self::Postgres(connections) => {
+                let begun = connections.pool.begin_with(CONSISTENT);
+                connections.waited(begun).await.map(Tx::Postgres)
+            }
         };
         begun.map_err(|error| StoreError::of("BEGIN", error))
     }
@@ -126,12 +139,12 @@ impl Backend {
     ) -> Result<Vec<Row>, StoreError> {
         match self {
             Self::Sqlite { readers, .. } => {
-                let connection = readers.acquire().await;
+                let connection = readers.waited(readers.pool.acquire()).await;
                 let mut connection = connection.map_err(|e| StoreError::of("acquire", e))?;
                 sqlite::fetch(&mut connection, sql, columns).await
             }
-            Self::Postgres(pool) => {
-                let connection = pool.acquire().await;
+            Self::Postgres(connections) => {
+                let connection = connections.waited(connections.pool.acquire()).await;
                 let mut connection = connection.map_err(|e| StoreError::of("acquire", e))?;
                 postgres::fetch(&mut connection, sql, columns).await
             }

@@ -54,10 +54,10 @@ impl Counters {
         };
         match backend {
             Backend::Sqlite { writer, readers } => {
-                figures.add(writer);
-                figures.add(readers);
+                figures.add(&writer.pool);
+                figures.add(&readers.pool);
             }
-            Backend::Postgres(pool) => figures.add(pool),
+            Backend::Postgres(connections) => figures.add(&connections.pool),
         }
         figures
     }

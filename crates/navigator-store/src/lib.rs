@@ -17,6 +17,7 @@ mod figures;
 mod listing;
 mod load;
 mod migrations;
+mod pool;
 mod prune;
 mod quota;
 mod report;
@@ -25,7 +26,7 @@ mod sql;
 mod table;
 mod write;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use navigator_model::{Fetched, Heartbeat, HostName, ProjectId, Report, Revision, Scope};
 use navigator_resources::{Caller, Context, Declaration, Facts, Row, Settings, Stop, Writes};
@@ -43,6 +44,9 @@ use decide::Surroundings;
 use figures::Counters;
 use report::Hearing;
 
+/// How long requests wait for a connection while nobody gets one.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
 /// A handle on the database; clones share its connections.
 #[derive(Clone)]
 pub struct Store {
@@ -53,7 +57,13 @@ pub struct Store {
 impl Store {
     /// `sqlite:/path/file.sqlite`, `sqlite::memory:` (gone with the store) or `postgres://…`.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        let backend = Arc::new(Backend::connect(url).await?);
+        Self::connect_with_patience(url, PATIENCE).await
+    }
+
+    /// The same; while PostgreSQL gives nobody a connection, callers wait that long for theirs before
+    /// they are told [`StoreError::Unavailable`].
+    pub async fn connect_with_patience(url: &str, patience: Duration) -> Result<Self, StoreError> {
+        let backend = Arc::new(Backend::connect(url, patience).await?);
         Ok(Self { backend, counters: Arc::default() })
     }
 

@@ -27,8 +27,15 @@ pub type Limits = BTreeMap<String, i64>;
 pub(crate) struct Creation<'a> {
     declarations: Vec<&'static Declaration>,
     quotas: &'a Quotas,
-    /// By project and quota. `None`: it is known that there is no limit.
-    limits: BTreeMap<(String, &'static str), Option<i64>>,
+    /// By project and quota.
+    limits: BTreeMap<(String, &'static str), Limit>,
+}
+
+struct Limit {
+    /// `None`: there is none.
+    most: Option<i64>,
+    /// What this request has created so far.
+    created: i64,
 }
 
 impl<'a> Creation<'a> {
@@ -60,15 +67,33 @@ impl<'a> Creation<'a> {
         let own = rows.first().and_then(|row| number(row, "quota_limit"));
         let limit = own.unwrap_or_else(|| self.quotas.limit(declaration.quota));
         let key = (project.to_owned(), declaration.quota);
-        self.limits.insert(key, Some(limit).filter(|limit| *limit >= 0));
+        let most = Some(limit).filter(|limit| *limit >= 0);
+        self.limits.insert(key, Limit { most, created: 0 });
         Ok(rows.len() as u64)
+    }
+
+    /// After each insertion: refuses as soon as the request alone is more than its project may have,
+    /// so that a hopeless bulk does not keep the database busy to its end.
+    pub(crate) fn inserted(
+        &mut self,
+        declaration: &'static Declaration,
+        row: &Row,
+    ) -> Result<(), Ended> {
+        let key = (row.text("project_id").to_owned(), declaration.quota);
+        let asked = self.declarations.iter().any(|counted| counted.table == declaration.table);
+        let Some(limit) = self.limits.get_mut(&key).filter(|_| asked) else { return Ok(()) };
+        limit.created += 1;
+        match limit.most {
+            Some(most) if limit.created > most => Err(over(declaration)),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses if a project now has more than it may have.
     pub(crate) async fn check(self, tx: &mut Tx) -> Result<(), Ended> {
         for ((project, quota), limit) in self.limits {
             let declaration = self.declarations.iter().find(|counted| counted.quota == quota);
-            let (Some(declaration), Some(limit)) = (declaration, limit) else { continue };
+            let (Some(declaration), Some(limit)) = (declaration, limit.most) else { continue };
             if tx.is_postgres() {
                 lock(tx, &project, declaration.quota).await?;
             }
@@ -77,12 +102,15 @@ impl<'a> Creation<'a> {
             let rows = tx.fetch(sql, &[("used", SqlType::Int)]).await?;
             let used = rows.first().and_then(|row| number(row, "used")).unwrap_or_default();
             if used > limit {
-                let overs = format!("['{}']", declaration.quota);
-                return Err(Ended::Refused(Refusal::OverQuota { overs }));
+                return Err(over(declaration));
             }
         }
         Ok(())
     }
+}
+
+fn over(declaration: &Declaration) -> Ended {
+    Ended::Refused(Refusal::OverQuota { overs: format!("['{}']", declaration.quota) })
 }
 
 /// SQLite needs no such lock: its transactions write one after another.

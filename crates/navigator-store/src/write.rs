@@ -128,6 +128,7 @@ async fn insert(
         tx.execute(sql).await
     };
     refused_if_taken(inserted, conflict)?;
+    creation.inserted(declaration, row)?;
     for (link, items) in links(declaration, row)? {
         add_items(tx, link, row.text("id"), items).await?;
     }

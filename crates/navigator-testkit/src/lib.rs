@@ -12,6 +12,7 @@ pub mod keystone;
 pub mod navigator;
 pub mod nova;
 pub mod postgres;
+pub mod server;
 pub mod site;
 pub mod stock;
 
@@ -23,4 +24,5 @@ pub use navigator_lab::{
 };
 pub use nova::FakeNova;
 pub use postgres::Postgres;
+pub use server::Server;
 pub use site::Site;

@@ -14,9 +14,10 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use navigator_agent::AgentConfig;
-use navigator_api::{Identity, KeystoneConfig, Policy};
+use navigator_api::{Identity, KeystoneConfig, Limits, Policy};
 use navigator_model::{L4PortRange, MacAddress};
 use navigator_resources::{Quotas, Settings, quota};
+use nix::sys::resource::{Resource, getrlimit};
 use serde::Deserialize;
 use toml::Table;
 use uuid::Uuid;
@@ -51,22 +52,65 @@ pub(crate) struct ServerConfig {
     pub(crate) agent_secret: Option<String>,
     /// Seconds that open requests have to end after the process was asked to.
     shutdown_grace_s: u64,
+    /// Clients' connections at the same time.
+    max_connections: usize,
+    /// Seconds that a client has to send a request's head.
+    header_timeout_s: u64,
+    /// Seconds that a client has to send a request's body.
+    body_timeout_s: u64,
+    /// Seconds that a request waits for a connection to the database while nobody gets one.
+    database_wait_s: u64,
 }
 
 impl ServerConfig {
-    pub(crate) fn shutdown_grace(&self) -> Duration {
-        Duration::from_secs(self.shutdown_grace_s)
+    pub(crate) fn limits(&self) -> anyhow::Result<Limits> {
+        Ok(Limits {
+            connections: self.max_connections.min(room_for_connections()?),
+            head: Duration::from_secs(self.header_timeout_s),
+            body: Duration::from_secs(self.body_timeout_s),
+            grace: Duration::from_secs(self.shutdown_grace_s),
+        })
     }
+
+    pub(crate) fn database_wait(&self) -> Duration {
+        Duration::from_secs(self.database_wait_s)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        for (name, value) in [
+            ("max_connections", self.max_connections as u64),
+            ("header_timeout_s", self.header_timeout_s),
+            ("body_timeout_s", self.body_timeout_s),
+            ("database_wait_s", self.database_wait_s),
+        ] {
+            if value == 0 {
+                bail!("server.{name} has to be at least 1");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the process may open, less what it needs for itself.
+fn room_for_connections() -> anyhow::Result<usize> {
+    const OWN: u64 = 256;
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(usize::try_from(soft.saturating_sub(OWN).max(1))?)
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
+        let limits = Limits::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 9696)),
             database: "sqlite:/var/lib/navigator/navigator.sqlite".to_owned(),
             url: "http://127.0.0.1:9696".to_owned(),
             agent_secret: None,
-            shutdown_grace_s: 10,
+            shutdown_grace_s: limits.grace.as_secs(),
+            max_connections: limits.connections,
+            header_timeout_s: limits.head.as_secs(),
+            body_timeout_s: limits.body.as_secs(),
+            database_wait_s: navigator_store::PATIENCE.as_secs(),
         }
     }
 }
@@ -261,6 +305,13 @@ impl Config {
         Ok((config, translated.notes))
     }
 
+    #[cfg(test)]
+    pub(crate) fn parsed(text: &str) -> anyhow::Result<Self> {
+        let config: Self = toml::from_str(text)?;
+        config.check()?;
+        Ok(config)
+    }
+
     /// What no single value shows.
     fn check(&self) -> anyhow::Result<()> {
         if self.identity.mode == IdentityMode::None && !self.server.listen.ip().is_loopback() {
@@ -272,6 +323,7 @@ impl Config {
         if let Some(name) = self.quotas.unknown() {
             bail!("quotas.{name}: there is no such quota");
         }
+        self.server.check()?;
         self.log.check()
     }
 

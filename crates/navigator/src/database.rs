@@ -23,7 +23,10 @@ fn sqlite_file(url: &str) -> Option<&Path> {
 
 async fn connect(config: &Config) -> anyhow::Result<Store> {
     let url = &config.server.database;
-    Store::connect(url).await.with_context(|| format!("database {}", redacted(url)))
+    let patience = config.server.database_wait();
+    Store::connect_with_patience(url, patience)
+        .await
+        .with_context(|| format!("database {}", redacted(url)))
 }
 
 /// Opens the database, making its directory and bringing its schema up to date.

@@ -27,6 +27,9 @@ pub(crate) struct Translated {
 /// References within references.
 const DEEPEST: usize = 8;
 
+/// Bytes of a value with its references replaced, which can be many times what the files say.
+const LONGEST: usize = 64 << 10;
+
 /// The last value of each option, of all files.
 #[derive(Default)]
 struct Options(HashMap<(String, String), String>);
@@ -59,6 +62,9 @@ impl Options {
             let found = self.get(other, key).or_else(|| self.get("DEFAULT", name));
             let found = found.ok_or_else(|| format!("${name} is not set in the files"))?;
             text.push_str(&self.expanded_at(other, found, depth + 1)?);
+            if text.len() > LONGEST {
+                return Err("its references make it too long".to_owned());
+            }
             rest = after;
         }
         Ok(text + rest)
@@ -180,5 +186,7 @@ fn set(table: &mut Table, key: &str, value: Value) {
     }
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -36,9 +36,9 @@ pub(crate) async fn serve(
     let (store, settings) = (state.store.clone(), Arc::clone(&state.settings));
     let told = config.nova.tell(store.clone())?;
     let released = navigator_api::release_waiting_ports(store.clone(), settings);
-    let (router, grace) = (navigator_api::router(state)?, config.server.shutdown_grace());
+    let (router, limits) = (navigator_api::router(state)?, config.server.limits()?);
     tokio::select! {
-        served = navigator_api::serve(listener, router, shutdown, grace) => served?,
+        served = navigator_api::serve(listener, router, shutdown, limits) => served?,
         () = navigator_api::keep_house(store) => {}
         () = told => {}
         () = released => {}

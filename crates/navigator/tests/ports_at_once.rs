@@ -7,17 +7,14 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    fs,
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
-    path::Path,
-    process::{Child, Command, Stdio},
+    net::{SocketAddr, TcpStream},
     sync::Barrier,
     thread,
     time::{Duration, Instant},
 };
 
-use navigator_testkit::{Postgres, Site, navigator::binary};
+use navigator_testkit::{Postgres, Server, Site};
 use serde_json::{Value, json};
 
 const SERVERS: usize = 3;
@@ -28,44 +25,6 @@ const ROOM: usize = 1021;
 const LATE: usize = 100;
 /// What the thousand may take on a busy machine; the goal is a sixth of it.
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// A server process; it ends with the test.
-struct Server {
-    process: Child,
-    address: SocketAddr,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Server {
-    fn start(directory: &Path, number: usize, database: &str) -> Self {
-        // Free a moment ago, which is all that can be known.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let file = directory.join(format!("server-{number}.toml"));
-        let config = format!(
-            "[server]\nlisten = '{address}'\ndatabase = '{database}'\n\n[quotas]\nport = -1\n"
-        );
-        fs::write(&file, config).unwrap();
-        let mut command = Command::new(binary());
-        command.arg("server").arg("--config").arg(&file).stdout(Stdio::null());
-        let server = Self { process: command.spawn().unwrap(), address };
-        server.wait_until_ready();
-        server
-    }
-
-    fn wait_until_ready(&self) {
-        let start = Instant::now();
-        while TcpStream::connect(self.address).is_err() {
-            assert!(start.elapsed() < LIMIT, "{} does not answer", self.address);
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-}
 
 /// Status and body of a POST on a connection of its own.
 fn post(to: SocketAddr, path: &str, body: &Value) -> (u16, Value) {
@@ -122,8 +81,9 @@ fn tally(answers: &[(u16, Value)]) -> BTreeMap<(u16, String), usize> {
 fn a_thousand_ports_at_once_get_a_thousand_addresses_and_the_rest_is_refused_exactly() {
     let site = Site::new();
     let database = Postgres::shared().database();
-    let servers: Vec<Server> =
-        (0..SERVERS).map(|number| Server::start(site.path(), number, &database)).collect();
+    let config = format!("[server]\ndatabase = '{database}'\n\n[quotas]\nport = -1\n");
+    let start = |number| Server::start(site.path(), &format!("server-{number}"), &config);
+    let servers: Vec<Server> = (0..SERVERS).map(start).collect();
     let to = servers[0].address;
     let network = created(to, "networks", "network", json!({"name": "crowd"}));
     let subnet = json!({

@@ -2,8 +2,10 @@
 
 use std::{
     collections::HashMap,
+    num::NonZero,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    thread::available_parallelism,
     time::{Duration, Instant},
 };
 
@@ -11,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use navigator_model::ProjectId;
 use navigator_resources::Caller;
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::fault::Fault;
@@ -20,6 +23,8 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 
 pub(super) struct Basic {
     users: HashMap<String, User>,
+    /// Whoever guesses passwords gets half of the machine at most.
+    verifying: Semaphore,
     verified: Mutex<HashMap<(String, [u8; 32]), Instant>>,
 }
 
@@ -95,7 +100,9 @@ impl Basic {
             let caller = Caller::new(ProjectId(project), user).with_roles(own);
             users.insert(user.to_owned(), User { bcrypt_hash: hash.to_owned(), caller });
         }
-        Ok(Self { users, verified: Mutex::default() })
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        let verifying = Semaphore::new((cores / 2).max(1));
+        Ok(Self { users, verifying, verified: Mutex::default() })
     }
 
     pub(super) async fn caller(self: &Arc<Self>, headers: &HeaderMap) -> Result<Caller, Fault> {
@@ -105,6 +112,7 @@ impl Basic {
         if self.remembers(&key) {
             return self.users.get(&key.0).map(|user| user.caller.clone()).ok_or_else(refused);
         }
+        let _turn = self.verifying.acquire().await.map_err(|_| refused())?;
         let basic = Arc::clone(self);
         let verified = tokio::task::spawn_blocking(move || basic.verify(key, &password));
         verified.await.map_err(|_| refused())?
@@ -123,5 +131,43 @@ impl Basic {
         }
         self.verified.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Instant::now());
         Ok(user.caller.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn fuzz_htpasswd_lines(bytes in prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..80),
+            "([a-z:#$ ]{0,8}(:[$]2[aby][$]04[$][A-Za-z0-9./]{0,53})?\n){0,4}"
+                .prop_map(String::into_bytes),
+        ]) {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), &bytes).unwrap();
+            let (projects, roles) = (HashMap::new(), HashMap::new());
+            if let Ok(basic) = Basic::read(file.path(), &[], &projects, &roles) {
+                for (name, user) in &basic.users {
+                    prop_assert!(!name.is_empty() && !user.caller.is_admin);
+                    // Whatever the hash is, no password of one's choice fits it.
+                    let key = (name.clone(), [0; 32]);
+                    prop_assert!(basic.verify(key, "guessed").is_err());
+                }
+            }
+        }
+
+        #[test]
+        fn fuzz_authorization(bytes in prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..40),
+            "(?i)basic {0,2}[A-Za-z0-9+/=]{0,40}".prop_map(String::into_bytes),
+        ]) {
+            if let Ok(value) = HeaderValue::from_bytes(&bytes) {
+                credentials(&HeaderMap::from_iter([(header::AUTHORIZATION, value)]));
+            }
+        }
     }
 }

@@ -25,7 +25,7 @@ impl Visitor for Declarations {
     }
 }
 
-fn declarations() -> Vec<&'static Declaration> {
+pub(crate) fn declarations() -> Vec<&'static Declaration> {
     let mut declarations = Declarations(Vec::new());
     visit_all(&mut declarations);
     assert!(declarations.0.len() >= 8);
@@ -38,15 +38,15 @@ fn is_created(declaration: &Declaration) -> bool {
         && declaration.attributes.iter().any(|a| !matches!(a.on_create, OnCreate::Refused))
 }
 
-struct Surface {
-    cloud: Cloud,
-    site: Site,
+pub(crate) struct Surface {
+    pub(crate) cloud: Cloud,
+    pub(crate) site: Site,
     floating_ip: Value,
     policy: Value,
 }
 
 impl Surface {
-    async fn new(on: Backend) -> Self {
+    pub(crate) async fn new(on: Backend) -> Self {
         let cloud = Cloud::on(on).await;
         cloud.agents_appear().await;
         let site = cloud.site().await;
@@ -63,7 +63,7 @@ impl Surface {
         Self { cloud, site, floating_ip, policy }
     }
 
-    fn path(&self, declaration: &Declaration) -> String {
+    pub(crate) fn path(&self, declaration: &Declaration) -> String {
         let parent = match &declaration.parent {
             None => "",
             Some(parent) => match (parent.declaration)().name {

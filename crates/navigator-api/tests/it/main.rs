@@ -33,6 +33,7 @@ mod every_resource;
 mod flavors;
 mod forwards;
 mod framing;
+mod fuzz;
 mod gateway_port_forwarding;
 mod horizon;
 mod hosting;

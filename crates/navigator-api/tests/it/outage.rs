@@ -1,5 +1,6 @@
 //! A database that is killed, fails and stalls under load: what was acknowledged is there, nothing
-//! is half there, and clients are told to come back, never 500.
+//! is half there, and clients are told to come back, never 500. NAVIGATOR_OUTAGE_OPERATIONS: how many
+//! networks are made at least.
 
 use std::{
     collections::BTreeSet,
@@ -44,6 +45,13 @@ impl Load {
         Self { cloud, ledger: Arc::default(), stop: Arc::default() }
     }
 
+    /// Whether as much was asked as somebody wants to see.
+    fn has_done_enough(&self) -> bool {
+        let wanted = std::env::var("NAVIGATOR_OUTAGE_OPERATIONS");
+        let wanted = wanted.map_or(0, |text| text.parse().expect("a number"));
+        self.ledger.lock().unwrap().acknowledged.len() >= wanted
+    }
+
     /// Clients that make, list and delete networks until they are told to stop.
     async fn run(&self, during: impl Future<Output = ()>) {
         let clients: Vec<_> = (0..CLIENTS)
@@ -52,7 +60,10 @@ impl Load {
                 let stop = Arc::clone(&self.stop);
                 tokio::spawn(async move {
                     while !stop.load(Ordering::Relaxed) {
-                        one(&cloud, &ledger).await;
+                        if !one(&cloud, &ledger).await {
+                            // As clients do that are told to come back.
+                            tokio::time::sleep(Duration::from_millis(20)).await;
+                        }
                     }
                 })
             })
@@ -65,7 +76,8 @@ impl Load {
     }
 }
 
-async fn one(cloud: &Cloud, ledger: &Mutex<Ledger>) {
+/// Whether one could be made.
+async fn one(cloud: &Cloud, ledger: &Mutex<Ledger>) -> bool {
     let start = Instant::now();
     let made = cloud.post("alice", "/v2.0/networks", &json!({"network": {}})).await;
     let listed = cloud.get("alice", "/v2.0/networks?limit=1").await;
@@ -86,6 +98,7 @@ async fn one(cloud: &Cloud, ledger: &Mutex<Ledger>) {
     if made.status == 201 {
         ledger.acknowledged.push(text(&made.body["network"]["id"]).to_owned());
     }
+    made.status == 201
 }
 
 /// Every acknowledged network is there, and each network with all that belongs to it.
@@ -118,7 +131,9 @@ async fn a_killed_database_loses_nothing_that_was_acknowledged() {
     let database = postgres.database();
     let load = Load::new(&postgres, &database).await;
     load.run(async {
-        for _ in 0..3 {
+        let mut rounds = 0;
+        while rounds < 3 || !load.has_done_enough() {
+            rounds += 1;
             tokio::time::sleep(Duration::from_secs(1)).await;
             tokio::task::block_in_place(|| postgres.kill9());
             tokio::time::sleep(Duration::from_millis(500)).await;
@@ -154,7 +169,13 @@ async fn deadlocks_stalls_and_a_full_disk_are_never_a_500() {
          CREATE CONSTRAINT TRIGGER fail_late AFTER INSERT ON segment_allocations
            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail_late();",
     );
-    load.run(tokio::time::sleep(Duration::from_secs(6))).await;
+    load.run(async {
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        while !load.has_done_enough() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await;
     audit(&load, &postgres, &database).await;
     let ledger = load.ledger.lock().unwrap();
     assert!(ledger.acknowledged.len() > 30);

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use navigator_api::Limits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::server::Server;
@@ -40,10 +41,12 @@ async fn a_body_that_says_or_turns_out_to_be_over_one_mebibyte_is_413() {
 async fn long_heads_are_431_and_long_targets_414() {
     let server = Server::start().await;
     let header = |length| format!("x-long: {}\r\n", "a".repeat(length));
-    let answer = server.exchange(&head("/", &header(60 << 10))).await;
+    let answer = server.exchange(&head("/", &header(31 << 10))).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    let answer = server.exchange(&head("/", &header(65 << 10))).await;
-    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    for length in [33 << 10, 80 << 10] {
+        let answer = server.exchange(&head("/", &header(length))).await;
+        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    }
     let many: String = (0..200).map(|n| format!("x-{n}: a\r\n")).collect();
     let answer = server.exchange(&head("/", &many)).await;
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
@@ -94,4 +97,52 @@ async fn many_idle_connections_neither_hold_up_others_nor_the_end() {
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     server.stop().await;
     drop(idle);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_comes_too_slowly_is_408_and_one_in_time_is_taken() {
+    let limits = Limits { body: Duration::from_secs(2), ..Limits::default() };
+    let server = Server::with(limits).await;
+    let body = r#"{"network": {"name": "late"}}"#;
+    let post = |length: usize| {
+        format!(
+            "POST /v2.0/networks HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{CREDENTIALS}\
+             content-length: {length}\r\n\r\n"
+        )
+    };
+    let mut late = server.connect().await;
+    late.write_all(format!("{}{body}", post(body.len() + 1)).as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    late.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    let mut timely = server.connect().await;
+    timely.write_all(post(body.len()).as_bytes()).await.unwrap();
+    timely.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timely.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_connection_too_many_displaces_one_that_waits_and_none_that_works() {
+    let server = Server::with(Limits { connections: 3, ..Limits::default() }).await;
+    let mut agent = server.connect().await;
+    let listen = "GET /agent/v1/wakeups?host=h HTTP/1.1\r\nhost: x\r\n\
+                  authorization: Bearer secret\r\n\r\n";
+    agent.write_all(listen.as_bytes()).await.unwrap();
+    assert!(agent.read(&mut [0; 512]).await.unwrap() > 0, "the agent listens");
+    let mut idle = server.connect().await;
+    // Each of these makes one too many; they are done one after the other.
+    let mut others = Vec::new();
+    for _ in 0..4 {
+        others.push(server.connect().await);
+        assert!(server.answers().await);
+    }
+    assert_eq!(idle.read(&mut [0; 1]).await.unwrap_or(0), 0, "displaced");
+    // The stream goes on: its empty lines come each second.
+    for _ in 0..2 {
+        assert!(agent.read(&mut [0; 512]).await.unwrap() > 0, "the agent still listens");
+    }
+    server.stop().await;
 }

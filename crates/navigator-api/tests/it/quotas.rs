@@ -13,6 +13,7 @@ on_both! {
     a_limit_below_the_usage_is_refused_on_request,
     creations_that_meet_never_exceed_the_quota,
     bulk_is_all_or_nothing,
+    a_bulk_beyond_its_quota_goes_no_further_than_that,
     what_others_make_is_counted_but_not_refused,
     each_project_has_its_own,
     each_router_has_so_many_routes,
@@ -149,6 +150,22 @@ async fn bulk_is_all_or_nothing(on: Backend) {
     let answers = join_all((0..5).map(|_| cloud.post("alice", "/v2.0/networks", &body))).await;
     let created = answers.iter().filter(|answer| answer.status == 201).count();
     assert_eq!((created, count(&cloud, "networks").await), (2, 50));
+}
+
+async fn a_bulk_beyond_its_quota_goes_no_further_than_that(on: Backend) {
+    let cloud = Cloud::on(on).await;
+    limit(&cloud, "admin", json!({"network": 2})).await;
+    let nowhere = json!({"provider:network_type": "flat", "provider:physical_network": "nowhere"});
+    let bulk = |good: usize| {
+        let mut networks = vec![json!({}); good];
+        networks.push(nowhere.clone());
+        json!({ "networks": networks })
+    };
+    // The last one is refused for what it is, unless there are too many before it.
+    let answer = cloud.post("admin", "/v2.0/networks", &bulk(2)).await;
+    assert_ne!(answer.error_type(), "OverQuota", "{}", answer.body);
+    cloud.post("admin", "/v2.0/networks", &bulk(3)).await.refused(409, "OverQuota");
+    assert_eq!(count(&cloud, "networks").await, 0);
 }
 
 async fn what_others_make_is_counted_but_not_refused(on: Backend) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use navigator_api::Limits;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -19,12 +20,16 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    pub(crate) async fn with(limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
         let router = Cloud::new().await.router;
-        let running =
-            tokio::spawn(navigator_api::serve(listener, router, stopped, Duration::from_secs(5)));
+        let limits = Limits { grace: Duration::from_secs(5), ..limits };
+        let running = tokio::spawn(navigator_api::serve(listener, router, stopped, limits));
         Self { address, stop, running }
     }
 

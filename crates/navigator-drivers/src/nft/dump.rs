@@ -83,7 +83,7 @@ fn elements(channel: &mut Channel, set: &str) -> Result<(Elements, Dump), Channe
 }
 
 /// A catch-all element, which only a stranger can have made, reads as an empty key.
-fn element(attributes: Attributes<'_>) -> Option<(Tuple, Element)> {
+pub(super) fn element(attributes: Attributes<'_>) -> Option<(Tuple, Element)> {
     let tuple = |kind| {
         let value = attributes.nested(kind)?.find(kernel::DATA_VALUE)?;
         Tuple::from_bytes(value)

@@ -53,7 +53,7 @@ fn wanted(index: u32, address: IpNet) -> AddressMessage {
     message
 }
 
-fn found(message: &AddressMessage) -> Option<(u32, IpNet)> {
+pub(super) fn found(message: &AddressMessage) -> Option<(u32, IpNet)> {
     let mut address = None;
     for attribute in &message.attributes {
         match attribute {

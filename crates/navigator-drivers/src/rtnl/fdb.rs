@@ -62,7 +62,7 @@ fn wanted(index: u32, mac_address: MacAddress, remote: IpAddr) -> NeighbourMessa
     message
 }
 
-fn found(message: &NeighbourMessage) -> Option<(MacAddress, IpAddr)> {
+pub(super) fn found(message: &NeighbourMessage) -> Option<(MacAddress, IpAddr)> {
     let (mut mac_address, mut remote) = (None, None);
     for attribute in &message.attributes {
         match attribute {

@@ -211,7 +211,7 @@ fn info(link: &NewLink<'_>) -> Vec<LinkInfo> {
     vec![LinkInfo::Kind(kind), LinkInfo::Data(data)]
 }
 
-fn parse(payload: &[u8]) -> Option<Device> {
+pub(super) fn parse(payload: &[u8]) -> Option<Device> {
     let header = LinkHeader::parse(payload).ok()?;
     let mut device = Device {
         index: header.index,

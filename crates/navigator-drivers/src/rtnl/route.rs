@@ -104,7 +104,7 @@ fn gateway(destination: IpNet, via: IpAddr) -> RouteAttribute {
     }
 }
 
-fn found(message: &RouteMessage) -> Option<KernelRoute> {
+pub(super) fn found(message: &RouteMessage) -> Option<KernelRoute> {
     let header = &message.header;
     let ours = header.protocol == RouteProtocol::Other(PROTOCOL)
         && header.table == RouteHeader::RT_TABLE_MAIN

@@ -117,7 +117,7 @@ fn what_is_not_a_flat_map_of_texts_is_refused_with_its_line() {
 
 proptest! {
     #[test]
-    fn no_text_makes_the_reader_panic(text in "[a\"'\\\\:#>|\\[\\]{}\n\t -]{0,60}") {
+    fn fuzz_no_text_makes_the_reader_panic(text in "[a\"'\\\\:#>|\\[\\]{}\n\t -]{0,60}") {
         let _ = read(&text);
     }
 

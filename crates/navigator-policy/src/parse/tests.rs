@@ -146,12 +146,12 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_the_parser_panic(text in ".{0,80}") {
+    fn fuzz_no_text_makes_the_parser_panic(text in ".{0,80}") {
         let _ = text.parse::<Check>();
     }
 
     #[test]
-    fn no_words_make_the_parser_panic(
+    fn fuzz_no_words_make_the_parser_panic(
         words in prop::collection::vec("(and|or|not|\\(+|\\)+|@|!|role:a\\)*|%\\(x\\)s:y|'a':%\\(b\\)s|field:a:b=~[(*^a]{1,3})", 0..20)
     ) {
         let text = words.join(" ");

@@ -28,7 +28,7 @@ fn arbitrary_text() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn a_line_that_is_accepted_reads_back(value in arbitrary_text()) {
+    fn fuzz_a_line_that_is_accepted_reads_back(value in arbitrary_text()) {
         let name = OptionName::Ipv4("bootfile-name");
         if let Ok(line) = OptionLine::new("port-x".into(), name, value.clone()) {
             let read = read(&line.to_string());
@@ -43,7 +43,7 @@ proptest! {
     }
 
     #[test]
-    fn no_option_of_a_user_changes_another_line(name in arbitrary_text(), value in arbitrary_text()) {
+    fn fuzz_no_option_of_a_user_changes_another_line(name in arbitrary_text(), value in arbitrary_text()) {
         let clean = file(&rendered(&sample()), "opts");
         let mut ports = ports();
         ports[1].extra_dhcp_opts = vec![DhcpOption { name, value, ip_version: 4 }];

@@ -123,6 +123,7 @@ impl Token {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*, sample::Index};
     use serde_json::{Value, json};
 
     use super::*;
@@ -187,6 +188,31 @@ mod tests {
     fn what_is_not_understood_is_no_token() {
         for text in ["", "{}", "[]", r#"{"token": {}}"#, r#"{"token": {"user": {"id": "u"}}}"#] {
             assert!(Token::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    const WHOLE: &str = r#"{"token": {"expires_at": "2026-01-01T01:00:00.000000Z",
+        "user": {"id": "u", "domain": {"id": "default"}},
+        "project": {"id": "p", "domain": {"id": "d"}}, "roles": [{"name": "member"}],
+        "system": {"all": false}, "application_credential": {"access_rules": [
+            {"service": "network", "method": "GET", "path": "/v2.0/**"}]}}}"#;
+
+    proptest! {
+        #[test]
+        fn fuzz_documents(
+            changes in vec((any::<Index>(), 0..4_usize, vec(any::<u8>(), 0..4)), 1..6),
+            path in "[/.*{}a-z0-9%]{0,40}",
+        ) {
+            let mut bytes = WHOLE.as_bytes().to_vec();
+            for (at, removed, put) in changes {
+                let at = at.index(bytes.len() + 1);
+                bytes.splice(at..(at + removed).min(WHOLE.len()).clamp(at, bytes.len()), put);
+            }
+            if let Ok(token) = Token::parse(&bytes) {
+                // Nobody becomes an administrator of whom the document does not say so.
+                prop_assert!(!token.caller(None).is_admin);
+                token.allows("GET", &path);
+            }
         }
     }
 }

@@ -1,0 +1,84 @@
+//! Reads a request's body, within a limit and in time, after it is known who asks: whoever may ask
+//! nothing sends nothing. Handlers find it whole. Never inflated: a body that says it is compressed
+//! is taken as it came, and is no JSON.
+
+mod room;
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, Bytes, HttpBody as _},
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use bytes::BytesMut;
+use http_body_util::BodyExt as _;
+use navigator_resources::Caller;
+use tokio::time::timeout;
+
+use crate::{
+    fault::Fault,
+    serve::{Conversation, closing},
+};
+use room::Share;
+
+pub(crate) use room::Room;
+
+/// Of requests that came on no connection.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bodies of this many bytes at most, which share some room if there are callers to share it.
+#[derive(Clone)]
+pub(crate) struct Reception {
+    pub(crate) limit: usize,
+    pub(crate) room: Option<Room>,
+}
+
+pub(crate) async fn received(
+    State(reception): State<Reception>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
+    let extensions = request.extensions();
+    let conversation = extensions.get::<Conversation>().cloned();
+    let caller = extensions.get::<Caller>().map(|caller| caller.project_id.clone());
+    let mut share = reception.room.zip(caller).map(|(room, project)| room.share(project));
+    let time = conversation.as_ref().map_or(TIMEOUT, |conversation| conversation.body_timeout);
+    let (parts, body) = request.into_parts();
+    let body = match timeout(time, whole(body, reception.limit, share.as_mut())).await {
+        Ok(Ok(body)) => body,
+        // What is left of the body is not a request.
+        Ok(Err(fault)) => return closing(fault.into_response()),
+        Err(_) => return closing(Fault::TooSlow.into_response()),
+    };
+    let _at_work = conversation.map(|conversation| conversation.at_work());
+    next.run(Request::from_parts(parts, Body::from(body))).await
+}
+
+async fn whole(
+    mut body: Body,
+    limit: usize,
+    mut share: Option<&mut Share>,
+) -> Result<Bytes, Fault> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(Fault::TooLarge);
+    }
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let broken = |_| Fault::bad_request("The request's body is not complete");
+        // Trailers say nothing here.
+        let Ok(part) = frame.map_err(broken)?.into_data() else { continue };
+        if whole.len() + part.len() > limit {
+            return Err(Fault::TooLarge);
+        }
+        if let Some(share) = share.as_deref_mut() {
+            share.reaches(whole.len() + part.len()).ok_or(Fault::Busy)?;
+        }
+        whole.extend_from_slice(&part);
+    }
+    Ok(whole.freeze())
+}

@@ -1,0 +1,103 @@
+//! A client that does ordinary things, one after the other, and expects each to be done.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::attacker::{VICTIM, connect};
+
+/// Far beyond what anybody should wait: a busy machine may take long, but not for ever.
+const BOUND: Duration = Duration::from_secs(30);
+/// "bob:bob"
+const CREDENTIALS: &str = "Basic Ym9iOmJvYg==";
+
+pub(crate) struct Victim {
+    address: SocketAddr,
+    connection: Option<TcpStream>,
+    took: Vec<Duration>,
+    /// The network that it made last.
+    network: String,
+    step: usize,
+}
+
+impl Victim {
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self { address, connection: None, took: Vec::new(), network: String::new(), step: 0 }
+    }
+
+    pub(crate) fn requests(&self) -> usize {
+        self.took.len()
+    }
+
+    pub(crate) fn p99(&self) -> Duration {
+        let mut took = self.took.clone();
+        took.sort_unstable();
+        took[(took.len() * 99 / 100).min(took.len() - 1)]
+    }
+
+    pub(crate) async fn work_for(&mut self, time: Duration) {
+        let start = Instant::now();
+        while start.elapsed() < time || self.network.is_empty() || self.step != 0 {
+            self.work().await;
+        }
+    }
+
+    /// The next request.
+    pub(crate) async fn work(&mut self) {
+        let member = format!("/v2.0/networks/{}", self.network);
+        let (method, path, body, expected) = match self.step {
+            0 => ("POST", "/v2.0/networks", r#"{"network": {"name": "work"}}"#, 201),
+            1 => ("GET", member.as_str(), "", 200),
+            2 => ("GET", "/v2.0/networks", "", 200),
+            _ => ("DELETE", member.as_str(), "", 204),
+        };
+        let start = Instant::now();
+        let answer = timeout(BOUND, self.ask(method, path, body)).await;
+        let (status, body) = answer.unwrap_or_else(|_| panic!("{method} {path}: no answer"));
+        self.took.push(start.elapsed());
+        assert_eq!(status, expected, "{method} {path}: {body}");
+        if self.step == 0 {
+            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+            self.network = body["network"]["id"].as_str().unwrap().to_owned();
+        }
+        self.step = (self.step + 1) % 4;
+    }
+
+    async fn ask(&mut self, method: &str, path: &str, body: &str) -> (u16, String) {
+        if self.connection.is_none() {
+            self.connection = Some(connect(VICTIM, self.address).await);
+        }
+        let connection = self.connection.as_mut().unwrap();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: {CREDENTIALS}\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        connection.write_all(request.as_bytes()).await.unwrap();
+        answer(connection).await
+    }
+}
+
+/// One answer of a connection that stays open.
+async fn answer(connection: &mut TcpStream) -> (u16, String) {
+    let mut bytes = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let length: usize = length.map_or(0, |length| length.parse().unwrap());
+            if body.len() >= length {
+                return (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned());
+            }
+        }
+        let read = connection.read_buf(&mut bytes).await.unwrap();
+        assert!(read > 0, "the server closed the connection: {}", String::from_utf8_lossy(&bytes));
+    }
+}
