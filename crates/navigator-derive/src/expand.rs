@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::Ident;
 
-use crate::options::{Declared, Field, Link, ResourceOptions, prose};
+use crate::options::{Declared, Field, Link, ResourceOptions, Through, prose};
 
 pub(crate) fn expand(declared: &Declared) -> TokenStream {
     let inputs = [body(declared, Kind::Create), body(declared, Kind::Update)];
@@ -299,8 +299,13 @@ fn resource(declared: &Declared) -> TokenStream {
     let attributes = declared.fields.iter().map(|field| attribute(field, table));
     let attributes = attributes.chain(tags(options, table));
     let key = options.key.as_deref().unwrap_or("id");
-    let (visible_to_all, visible_to_project) =
-        (&options.visible_to_all, &options.visible_to_project);
+    let visible_to_all = &options.visible_to_all;
+    let visible_through = match &options.visible_through {
+        Some(Through { column, ids }) => quote!(::core::option::Option::Some(
+            ::navigator_resources::Through { column: #column, ids: #ids }
+        )),
+        None => quote!(::core::option::Option::None),
+    };
     let (column, admin_only) = (&options.parent_column, options.admin_only);
     let path = options.path.as_ref().unwrap_or(collection);
     let docs = prose(&declared.docs);
@@ -365,7 +370,7 @@ fn resource(declared: &Declared) -> TokenStream {
                     attributes: &[#(#attributes),*],
                     standard: #standard,
                     visible_to_all: #visible_to_all,
-                    visible_to_project: #visible_to_project,
+                    visible_through: #visible_through,
                     admin_only: #admin_only,
                     quota: #quota,
                     notices: #notices,

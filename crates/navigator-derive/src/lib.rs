@@ -4,7 +4,7 @@
 //! On the struct: `#[resource(name = "network", collection = "networks", class = "Network",
 //! extension = "…", table = "…", parent = Router, parent_column = "router_id",
 //! key = "column that URLs name one by, if not id", visible_to_all = "SQL",
-//! visible_to_project = "SQL", present = path, quota = "…",
+//! visible_through(column = "…", ids = "SELECT …"), present = path, quota = "…",
 //! notices = path)]`.
 //!
 //! On a field: `id` (the key), `create`, `update`, `filter`, `sort`, `required`, `default = expr`,

@@ -30,7 +30,7 @@ pub(crate) struct ResourceOptions {
     /// The column that URLs name one by.
     pub(crate) key: Option<String>,
     pub(crate) visible_to_all: String,
-    pub(crate) visible_to_project: String,
+    pub(crate) visible_through: Option<Through>,
     pub(crate) admin_only: bool,
     /// What the compute service hears of changes.
     pub(crate) notices: Option<Path>,
@@ -48,6 +48,13 @@ pub(crate) struct ResourceOptions {
     pub(crate) root: Option<String>,
     pub(crate) view: bool,
     pub(crate) policy: Option<String>,
+}
+
+/// By which column and which of its values a project sees what it does not own.
+#[derive(Default)]
+pub(crate) struct Through {
+    pub(crate) column: String,
+    pub(crate) ids: String,
 }
 
 pub(crate) struct Field {
@@ -201,7 +208,10 @@ impl ResourceOptions {
             "parent_column" => self.parent_column = text(meta)?,
             "key" => self.key = Some(text(meta)?),
             "visible_to_all" => self.visible_to_all = text(meta)?,
-            "visible_to_project" => self.visible_to_project = text(meta)?,
+            "visible_through" => {
+                let through = self.visible_through.get_or_insert_default();
+                return meta.parse_nested_meta(|inner| through.read(&inner));
+            }
             "admin_only" => self.admin_only = true,
             "notices" => self.notices = Some(meta.value()?.parse()?),
             "quota" => self.quota = Some(text(meta)?),
@@ -275,6 +285,17 @@ impl FieldOptions {
             "update" => self.admin_update = true,
             "get" => self.admin_get = true,
             _ => return Err(meta.error("create, update or get")),
+        }
+        Ok(())
+    }
+}
+
+impl Through {
+    fn read(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        match meta.path.require_ident()?.to_string().as_str() {
+            "column" => self.column = text(meta)?,
+            "ids" => self.ids = text(meta)?,
+            _ => return Err(meta.error("column or ids")),
         }
         Ok(())
     }

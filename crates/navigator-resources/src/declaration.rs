@@ -42,14 +42,22 @@ pub struct Declaration {
     pub standard: &'static [Attribute],
     /// SQL condition that makes a row visible to every project, such as `shared`; empty if none.
     pub visible_to_all: &'static str,
-    /// SQL condition with `$project` that makes a row visible besides `project_id = $project`.
-    pub visible_to_project: &'static str,
+    /// What makes a row visible besides `project_id = $project`.
+    pub visible_through: Option<Through>,
     /// Nobody else may see or change one, and no project owns one.
     pub admin_only: bool,
     /// The name that limits on the number of these have, such as `port`; empty if there are none.
     pub quota: &'static str,
     /// What the compute service hears of a change.
     pub notices: Option<Notices>,
+}
+
+/// Rows whose column has one of these values are visible to a project.
+#[derive(Clone, Copy, Debug)]
+pub struct Through {
+    pub column: &'static str,
+    /// A SELECT of the values, with `$project`.
+    pub ids: &'static str,
 }
 
 /// The verbs of a resource that change something; others answer 405.

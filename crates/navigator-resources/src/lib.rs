@@ -41,7 +41,7 @@ mod world;
 
 pub use attribute::AttributeValue;
 pub use context::{Caller, Context, Settings};
-pub use declaration::{Attribute, Declaration, Link, OnCreate, Parent};
+pub use declaration::{Attribute, Declaration, Link, OnCreate, Parent, Through};
 pub use facts::{Facts, Query, Select, Stop};
 pub use navigator_derive::Resource;
 pub use quota::Quotas;

@@ -52,6 +52,15 @@ impl Backend {
         })
     }
 
+    /// What stands around a SELECT of ids that a column has to be one of. PostgreSQL combines the
+    /// indexes of an OR only if it has the values before it looks; SQLite has no other form.
+    pub(crate) fn brackets_of_ids(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Sqlite { .. } => (" IN (", ")"),
+            Self::Postgres(_) => (" = ANY (ARRAY (", "))"),
+        }
+    }
+
     /// A file is not away: whoever waits for it waits for somebody's transaction.
     async fn connect_sqlite(url: &str) -> Result<Self, sqlx::Error> {
         let options = SqliteConnectOptions::from_str(url)?

@@ -103,7 +103,7 @@ pub(crate) async fn list(
     };
     let mut sql = select_from(declaration, attributes.iter().copied(), &listing.viewer.0);
     sql.push(" WHERE ");
-    push_conditions(&mut sql, declaration, listing)?;
+    push_conditions(&mut sql, declaration, listing, backend)?;
     if let Some(marker) = &marker {
         push_beyond(&mut sql, &keys, marker, listing.paging);
     }
@@ -152,7 +152,7 @@ async fn marker(
     }
     if let Some(project) = &listing.visible_to {
         sql.push(" AND ");
-        push_visible(&mut sql, declaration, project);
+        push_visible(&mut sql, declaration, project, backend);
     }
     backend.fetch(sql, &columns(attributes)).await?.pop().ok_or_else(unknown)
 }
@@ -161,6 +161,7 @@ fn push_conditions(
     sql: &mut Sql,
     declaration: &'static Declaration,
     listing: &Listing,
+    backend: &Backend,
 ) -> Result<(), StoreError> {
     sql.push("TRUE");
     for (name, value) in &listing.conditions {
@@ -169,7 +170,7 @@ fn push_conditions(
     }
     if let Some(project) = &listing.visible_to {
         sql.push(" AND ");
-        push_visible(sql, declaration, project);
+        push_visible(sql, declaration, project, backend);
     }
     for (attribute, values) in &listing.filters {
         sql.push(" AND ");
@@ -192,7 +193,9 @@ fn push_conditions(
 }
 
 /// Who owns it, or to whom the resource's declaration shows it.
-fn push_visible(sql: &mut Sql, declaration: &Declaration, project: &ProjectId) {
+fn push_visible(sql: &mut Sql, declaration: &Declaration, project: &ProjectId, backend: &Backend) {
+    // Some projects have nearly everything and most nearly nothing: one plan does not fit both.
+    sql.plan_for_values = true;
     let param = Param::typed(&project.0.as_str().into(), SqlType::Text);
     let Some(param) = param.filter(|_| !declaration.admin_only) else {
         sql.push("FALSE");
@@ -207,22 +210,26 @@ fn push_visible(sql: &mut Sql, declaration: &Declaration, project: &ProjectId) {
     if !declaration.visible_to_all.is_empty() {
         sql.push(" OR (").push(declaration.visible_to_all).push(")");
     }
-    if let Some(object_type) = declaration.rbac {
-        sql.push(&format!(
-            " OR id IN (SELECT r.object_id FROM rbac_policies r \
-             WHERE r.object_type = '{object_type}' AND r.target_project IN ('*', "
-        ));
-        sql.bind(param.clone()).push("))");
-    }
-    if !declaration.visible_to_project.is_empty() {
-        sql.push(" OR (");
-        for (index, part) in declaration.visible_to_project.split("$project").enumerate() {
+    let mut or_in = |column: &str, ids: &str| {
+        let (before, after) = backend.brackets_of_ids();
+        sql.push(" OR ").push(column).push(before);
+        for (index, part) in ids.split("$project").enumerate() {
             if index > 0 {
                 sql.bind(param.clone());
             }
             sql.push(part);
         }
-        sql.push(")");
+        sql.push(after);
+    };
+    if let Some(object_type) = declaration.rbac {
+        let shared = format!(
+            "SELECT r.object_id FROM rbac_policies r \
+             WHERE r.object_type = '{object_type}' AND r.target_project IN ('*', $project)"
+        );
+        or_in("id", &shared);
+    }
+    if let Some(through) = declaration.visible_through {
+        or_in(through.column, through.ids);
     }
     sql.push(")");
 }

@@ -55,6 +55,8 @@ impl From<String> for Param {
 pub(crate) struct Sql {
     pub(crate) text: String,
     pub(crate) params: Vec<Param>,
+    /// PostgreSQL makes a plan for each execution: what is best depends on the values.
+    pub(crate) plan_for_values: bool,
     /// Who looks: what `$project` stands for in expressions.
     viewer: String,
     /// Where the viewer's project is bound.

@@ -106,9 +106,10 @@ impl Cloud {
         Self::beside(&backend.url(), settings).await
     }
 
-    /// With another way to know who asks.
+    /// With another way to know who asks. Agents that appear stay alive however long it takes.
     pub(crate) async fn asking(backend: Backend, identity: Identity) -> Self {
-        Self::whole(&backend.url(), Settings::default(), identity).await
+        let settings = Settings { agent_down_time_s: 3600, ..Settings::default() };
+        Self::whole(&backend.url(), settings, identity).await
     }
 
     /// On a database of the test's own, with as many networks as it likes.

@@ -165,8 +165,10 @@ macro_rules! qos_rule {
             extension = $extension,
             parent = crate::QosPolicy,
             parent_column = "qos_policy_id",
-            visible_to_project = "qos_policy_id IN \
-                (SELECT p.id FROM qos_policies p WHERE p.project_id = $project)"
+            visible_through(
+                column = "qos_policy_id",
+                ids = "SELECT p.id FROM qos_policies p WHERE p.project_id = $project"
+            )
         )]
         pub struct $rule {
             #[field(id, filter, sort)]

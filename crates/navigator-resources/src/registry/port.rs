@@ -86,7 +86,10 @@ crate::word_attribute! {
     extension = "port",
     tags(create),
     notices = crate::server_event::of_port,
-    visible_to_project = "network_id IN (SELECT n.id FROM networks n WHERE n.project_id = $project)"
+    visible_through(
+        column = "network_id",
+        ids = "SELECT n.id FROM networks n WHERE n.project_id = $project"
+    )
 )]
 pub struct Port {
     #[field(id, filter, sort)]

@@ -38,9 +38,13 @@ pub use pools::AllocationPool;
     class = "Subnet",
     extension = "subnet",
     tags,
-    visible_to_project = "network_id IN (SELECT n.id FROM networks n WHERE n.project_id = $project) \
-        OR network_id IN (SELECT r.object_id FROM rbac_policies r WHERE r.object_type = 'network' \
-        AND r.action IN ('access_as_shared', 'access_as_external') AND r.target_project IN ('*', $project))"
+    visible_through(
+        column = "network_id",
+        ids = "SELECT n.id FROM networks n WHERE n.project_id = $project \
+            UNION ALL SELECT r.object_id FROM rbac_policies r WHERE r.object_type = 'network' \
+            AND r.action IN ('access_as_shared', 'access_as_external') \
+            AND r.target_project IN ('*', $project)"
+    )
 )]
 pub struct Subnet {
     #[field(id, filter, sort)]

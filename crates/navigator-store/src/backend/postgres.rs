@@ -30,7 +30,8 @@ pub(crate) async fn fetch(
     sql: Sql,
     columns: &[(&'static str, SqlType)],
 ) -> Result<Vec<Row>, StoreError> {
-    let fetched = query(&sql.text, sql.params).fetch_all(connection).await;
+    let query = query(&sql.text, sql.params).persistent(!sql.plan_for_values);
+    let fetched = query.fetch_all(connection).await;
     let rows = fetched.map_err(|error| StoreError::of(&sql.text, error))?;
     let decoded: Result<_, _> = rows.iter().map(|row| decode(row, columns)).collect();
     decoded.map_err(|error| StoreError::of(&sql.text, error))
