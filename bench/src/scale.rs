@@ -56,9 +56,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
     fs::write(&htpasswd, MEMBER)?;
     let identity =
         format!("[identity]\nmode = 'basic'\nhtpasswd = '{}'\n\n[server]\n", htpasswd.display());
-    let config = config
-        .replacen("[server]\n", &identity, 1)
-        .replacen(&API.to_string(), &MEMBER_API.to_string(), 1);
+    let config = config.replacen("[server]\n", &identity, 1).replacen(
+        &API.to_string(),
+        &MEMBER_API.to_string(),
+        1,
+    );
     let server = Navigator::start(&cloud.node, "server", &config, MEMBER_API);
     lists(&mut server.api().with_header("Authorization", "Basic bWVtYmVyOm1lbWJlcg=="))
 }
