@@ -42,7 +42,7 @@ fn project(
 ) -> Result<ProjectId, Refusal> {
     let project = if named == "None" { caller.project_id.clone() } else { ProjectId(named) };
     let of = Said(vec![("project_id", project.0.clone())]);
-    state.policy.authorize(caller, &rule(verb), &of)?;
+    state.policy.now().authorize(caller, &rule(verb), &of)?;
     Ok(project)
 }
 

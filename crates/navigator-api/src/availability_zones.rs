@@ -36,7 +36,7 @@ async fn list(
     Extension(caller): Extension<Caller>,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Json<Value>, Fault> {
-    state.policy.authorize(&caller, RULE, &Said::default())?;
+    state.policy.now().authorize(&caller, RULE, &Said::default())?;
     let parameters = Parameters::parse(uri.query())?;
     let filters = parameters.filters(&ATTRIBUTES)?;
     let fields = parameters.fields();

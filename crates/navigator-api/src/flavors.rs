@@ -49,7 +49,7 @@ const ADD: &str = "create_flavor_service_profile";
 const REMOVE: &str = "delete_flavor_service_profile";
 
 fn allowed(state: &ApiState, caller: &Caller, rule: &str) -> Result<(), Refusal> {
-    state.policy.authorize(caller, rule, &Said::default())
+    state.policy.now().authorize(caller, rule, &Said::default())
 }
 
 fn text(value: &Value) -> String {

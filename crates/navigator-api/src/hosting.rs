@@ -211,7 +211,7 @@ async fn remove_network(
 
 /// Nothing of the object is asked: these rules are about where things run.
 fn allowed(state: &ApiState, caller: &Caller, rule: &str) -> Result<(), Refusal> {
-    state.policy.authorize(caller, rule, &Said::default())
+    state.policy.now().authorize(caller, rule, &Said::default())
 }
 
 fn with(conditions: Vec<(&'static str, SqlValue)>) -> Listing {

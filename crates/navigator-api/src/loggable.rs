@@ -25,7 +25,7 @@ async fn list(
 ) -> Result<Json<Value>, Fault> {
     // The list is every project's, so that it is the asking one's too.
     let of = Said(vec![("project_id", caller.project_id.0.clone())]);
-    state.policy.authorize(&caller, RULE, &of)?;
+    state.policy.now().authorize(&caller, RULE, &of)?;
     let kinds: Vec<Value> = LOGGABLE.iter().map(|kind| json!({ "type": kind })).collect();
     Ok(Json(json!({ "loggable_resources": kinds })))
 }

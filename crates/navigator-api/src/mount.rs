@@ -79,7 +79,7 @@ async fn identify(State(state): State<ApiState>, request: Request, next: Next) -
     match state.identity.caller(&parts).await {
         Ok(caller) => {
             request_id::asked_by(&caller.user_id, &caller.project_id.0);
-            parts.extensions.insert(state.policy.recognize(caller));
+            parts.extensions.insert(state.policy.now().recognize(caller));
             next.run(Request::from_parts(parts, body)).await
         }
         Err(fault) => fault.into_response(),
@@ -131,7 +131,7 @@ pub fn guarded_routes() -> Vec<GuardedRoute> {
 pub fn router(state: ApiState) -> Result<Router, UnregisteredRules> {
     let reception = Reception { limit: BODY_LIMIT, room: Some(Room::default()) };
     let neutron = neutron()
-        .under(&state.policy)?
+        .under(&state.policy.now())?
         .layer(middleware::from_fn_with_state(Turns::default(), turns::taken))
         .layer(middleware::from_fn_with_state(reception, received))
         .layer(middleware::from_fn_with_state(state.clone(), identify));

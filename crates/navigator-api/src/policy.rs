@@ -13,14 +13,16 @@ use navigator_resources::{Attribute, Caller, Declaration, Refusal, Visitor, visi
 mod about;
 mod access;
 mod guarded;
+mod in_force;
 mod related;
 
 pub(crate) use about::{About, Said};
 pub(crate) use access::Access;
 pub(crate) use guarded::Guarded;
 pub use guarded::{GuardedRoute, UnregisteredRules};
+pub use in_force::PolicyInForce;
 
-/// The rules in force.
+/// Rules with what is known of them.
 #[derive(Debug)]
 pub struct Policy {
     rules: Rules,

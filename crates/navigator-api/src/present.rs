@@ -27,7 +27,7 @@ impl<'a> View<'a> {
 /// One row as the caller may see it: without what is hidden.
 pub(crate) fn present<R: Rules>(
     row: &Row,
-    hidden: &[&str],
+    hidden: &[String],
     view: &View<'_>,
     fields: &Fields,
 ) -> Result<Value, DecodeError> {
@@ -41,7 +41,7 @@ pub(crate) fn present<R: Rules>(
         map.insert("tags".to_owned(), tags.to_json());
     }
     for name in hidden {
-        map.remove(*name);
+        map.remove(name);
     }
     if let Some(project) = map.get("project_id").cloned() {
         map.insert("tenant_id".to_owned(), project);

@@ -88,7 +88,7 @@ async fn rule_types(
     Extension(caller): Extension<Caller>,
     OriginalUri(uri): OriginalUri,
 ) -> Answer {
-    state.policy.authorize(&caller, RULE_TYPE, &Said::default())?;
+    state.policy.now().authorize(&caller, RULE_TYPE, &Said::default())?;
     let parameters = Parameters::parse(uri.query())?;
     let fields = parameters.fields();
     let wanted: Vec<&str> = parameters.all("type").collect();
@@ -106,7 +106,7 @@ async fn rule_type(
     Path(name): Path<String>,
     OriginalUri(uri): OriginalUri,
 ) -> Answer {
-    state.policy.authorize(&caller, RULE_TYPE, &Said::default())?;
+    state.policy.now().authorize(&caller, RULE_TYPE, &Said::default())?;
     let fields = Parameters::parse(uri.query())?.fields();
     let Some((kind, parameters)) = kinds().into_iter().find(|(kind, _)| *kind == name) else {
         return Err(Refusal::NotFound { class: "QosRuleType", id: name }.into());

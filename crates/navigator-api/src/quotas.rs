@@ -50,7 +50,7 @@ fn authorize(
     rule: &str,
 ) -> Result<(), Refusal> {
     let of = of.map(|project| ("project_id", project.0.clone()));
-    state.policy.authorize(caller, rule, &Said(of.into_iter().collect()))
+    state.policy.now().authorize(caller, rule, &Said(of.into_iter().collect()))
 }
 
 /// Every quota with its limit for a project that has these of its own.

@@ -8,7 +8,7 @@ use navigator_model::{Revision, Scope};
 use navigator_resources::Settings;
 use navigator_store::Store;
 
-use crate::{identity::Identity, metrics::Metrics, policy::Policy};
+use crate::{identity::Identity, metrics::Metrics, policy::PolicyInForce};
 
 #[derive(Clone)]
 pub struct ApiState {
@@ -16,7 +16,7 @@ pub struct ApiState {
     pub hub: Hub,
     pub settings: Arc<Settings>,
     pub identity: Arc<Identity>,
-    pub policy: Arc<Policy>,
+    pub policy: Arc<PolicyInForce>,
     /// What agents in other processes authenticate with; `None`: their endpoints are closed.
     pub agent_secret: Option<Arc<str>>,
     pub metrics: Arc<Metrics>,

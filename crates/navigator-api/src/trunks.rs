@@ -30,7 +30,7 @@ async fn sub_ports(
 ) -> Result<Json<Value>, Fault> {
     // All of it, whatever fields the query names.
     let uri = OriginalUri(Uri::default());
-    let (policy, who) = (state.policy.clone(), caller.0.clone());
+    let (policy, who) = (state.policy.now(), caller.0.clone());
     let Json(mut answer) = controller::show::<Trunk>(State(state), caller, Path(ids), uri).await?;
     let owner = answer["trunk"]["project_id"].as_str().unwrap_or_default().to_owned();
     policy.authorize(&who, RULE, &Said(vec![("project_id", owner)]))?;

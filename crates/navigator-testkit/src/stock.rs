@@ -184,11 +184,20 @@ impl Server {
         self.log()
     }
 
-    fn stop(&mut self) {
+    /// Has it read again what it can read again.
+    pub fn hang_up(&self) {
+        self.signal(Signal::SIGHUP);
+    }
+
+    fn signal(&self, signal: Signal) {
         // By its own id, which cannot be another's before it was waited for.
         if let Ok(pid) = self.process.id().try_into() {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+            let _ = kill(Pid::from_raw(pid), signal);
         }
+    }
+
+    fn stop(&mut self) {
+        self.signal(Signal::SIGTERM);
         let _ = self.process.wait();
     }
 }

@@ -14,15 +14,16 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use navigator_agent::AgentConfig;
-use navigator_api::{Identity, KeystoneConfig, Limits, Policy};
+use navigator_api::{Identity, KeystoneConfig, Limits, Policy, PolicyInForce};
 use navigator_model::{L4PortRange, MacAddress};
 use navigator_resources::{Quotas, Settings, quota};
 use nix::sys::resource::{Resource, getrlimit};
 use serde::Deserialize;
+use tokio::signal::unix::{SignalKind, signal};
 use toml::Table;
 use uuid::Uuid;
 
-use crate::{log::LogConfig, neutron_conf, nova::NovaConfig};
+use crate::{log::LogConfig, neutron_conf, nova::NovaConfig, policy_file::PolicyFile};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -163,9 +164,22 @@ pub(crate) struct PolicyConfig {
 impl PolicyConfig {
     pub(crate) fn policy(&self) -> anyhow::Result<Policy> {
         let Some(file) = &self.file else { return Ok(Policy::new(None)?) };
-        let what = || format!("policy {}", file.display());
-        let text = std::fs::read_to_string(file).with_context(what)?;
-        Policy::new(Some(&text)).with_context(what)
+        PolicyFile::new(file).policy()
+    }
+
+    /// Keeps the rules what the file says, for as long as it is polled.
+    pub(crate) fn watch(
+        &self,
+        policy: Arc<PolicyInForce>,
+    ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+        let file = self.file.as_deref().map(PolicyFile::new);
+        let hangup = signal(SignalKind::hangup())?;
+        Ok(async move {
+            match file {
+                Some(file) => file.keep(policy, hangup).await,
+                None => std::future::pending().await,
+            }
+        })
     }
 }
 

@@ -9,6 +9,7 @@ mod log;
 mod neutron_conf;
 mod nova;
 mod policy;
+mod policy_file;
 mod server;
 mod shutdown;
 

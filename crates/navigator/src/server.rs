@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use navigator_api::ApiState;
+use navigator_api::{ApiState, PolicyInForce};
 use navigator_bus::Hub;
 use tokio::{net::TcpListener, sync::watch};
 
@@ -15,7 +15,7 @@ pub(crate) async fn state(config: &Config) -> anyhow::Result<ApiState> {
         hub: Hub::default(),
         settings: Arc::new(config.settings()),
         identity: Arc::new(config.identity.identity()?),
-        policy: Arc::new(config.policy.policy()?),
+        policy: Arc::new(PolicyInForce::new(config.policy.policy()?)),
         agent_secret: config.agent_secret(),
         metrics: Arc::default(),
     })
@@ -36,11 +36,13 @@ pub(crate) async fn serve(
     let (store, settings) = (state.store.clone(), Arc::clone(&state.settings));
     let told = config.nova.tell(store.clone())?;
     let released = navigator_api::release_waiting_ports(store.clone(), settings);
+    let watched = config.policy.watch(Arc::clone(&state.policy))?;
     let (router, limits) = (navigator_api::router(state)?, config.server.limits()?);
     tokio::select! {
         served = navigator_api::serve(listener, router, shutdown, limits) => served?,
         () = navigator_api::keep_house(store) => {}
         () = told => {}
+        () = watched => {}
         () = released => {}
     }
     Ok(())

@@ -152,12 +152,12 @@ pub(crate) async fn act<R: Rules>(
 }
 
 /// Takes attributes out of an answer that is the object, or has it inside.
-fn hide(name: &str, answer: &mut Value, hidden: &[&str]) {
+fn hide(name: &str, answer: &mut Value, hidden: &[String]) {
     for attribute in hidden {
         if let Some(object) = answer.get_mut(name).and_then(Value::as_object_mut) {
-            object.remove(*attribute);
+            object.remove(attribute);
         } else if let Some(object) = answer.as_object_mut() {
-            object.remove(*attribute);
+            object.remove(attribute);
         }
     }
 }

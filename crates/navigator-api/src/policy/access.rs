@@ -1,5 +1,7 @@
 //! One caller's access to the objects of one resource, for the length of one request.
 
+use std::sync::Arc;
+
 use navigator_model::ProjectId;
 use navigator_policy::Outcome;
 use navigator_resources::{
@@ -21,6 +23,7 @@ const CHUNK: usize = 1000;
 
 pub(crate) struct Access<'a> {
     state: &'a ApiState,
+    policy: Arc<Policy>,
     pub(crate) caller: &'a Caller,
     declaration: &'static Declaration,
     /// As rules call the resource.
@@ -38,8 +41,8 @@ impl<'a> Access<'a> {
         caller: &'a Caller,
         declaration: &'static Declaration,
     ) -> Self {
-        let related = Related::of(declaration);
-        Self { state, caller, declaration, name: declaration.policy_name(), related }
+        let (policy, related) = (state.policy.now(), Related::of(declaration));
+        Self { state, policy, caller, declaration, name: declaration.policy_name(), related }
     }
 
     /// Of a child: its parent, as the URL says it.
@@ -52,18 +55,14 @@ impl<'a> Access<'a> {
         format!("{verb}_{}", self.name)
     }
 
-    fn policy(&self) -> &'a Policy {
-        &self.state.policy
-    }
-
     /// The outcome as far as it is the same for every object.
     pub(crate) fn always(&self, rule: &str) -> Outcome {
-        self.policy().always(self.caller, rule)
+        self.policy.always(self.caller, rule)
     }
 
     fn outcome(&self, rule: &str, about: About<'_>) -> Outcome {
         let seen = Seen { about, declaration: self.declaration, related: &self.related };
-        self.policy().rules.decide(rule, &Who(self.caller), &seen)
+        self.policy.rules.decide(rule, &Who(self.caller), &seen)
     }
 
     /// Whether the rule holds for each of them.
@@ -91,7 +90,8 @@ impl<'a> Access<'a> {
     /// Loads the related objects that the rule asks for.
     async fn learn(&mut self, rule: &str, about: &[About<'_>]) -> Result<(), Fault> {
         let (state, caller) = (self.state, self.caller);
-        let rules = state.policy.rules.closure(rule);
+        let policy = Arc::clone(&self.policy);
+        let rules = policy.rules.closure(rule);
         for relation in self.related.asked_by(&rules) {
             let mut ids: Vec<String> = about.iter().filter_map(|a| relation.id(a)).collect();
             ids.retain(|id| !relation.rows.contains_key(id));
@@ -121,7 +121,7 @@ impl<'a> Access<'a> {
         if self.always(rule) == Outcome::Allow {
             return None;
         }
-        let listed = self.policy().is_listed(self.caller, rule);
+        let listed = self.policy.is_listed(self.caller, rule);
         listed.then(|| self.caller.project_id.clone())
     }
 
@@ -209,32 +209,33 @@ impl<'a> Access<'a> {
     /// The rules below `rule` for what is said: `update_port:fixed_ips`, and
     /// `update_port:fixed_ips:ip_address` if a part of it is.
     pub(crate) fn named(&self, rule: &str, said: &Attributes) -> Vec<String> {
-        let below = self.policy().rules.below(rule);
+        let below = self.policy.rules.below(rule);
         below.filter(|(_, path)| is_said(path, said)).map(|(name, _)| name.to_owned()).collect()
     }
 
     /// Whether the caller ever sees the attribute: a filter on others would tell what it is.
     pub(crate) fn may_ask_for(&self, attribute: &Attribute) -> bool {
         let rule = format!("{}:{}", self.rule("get"), attribute.name);
-        self.policy().rules.get(&rule).is_none() || self.always(&rule) != Outcome::Deny
+        self.policy.rules.get(&rule).is_none() || self.always(&rule) != Outcome::Deny
     }
 
     /// The attribute's rule, if it depends on the object whether the caller sees it.
     pub(crate) fn open_rule(&self, attribute: &Attribute) -> Option<String> {
         let rule = format!("{}:{}", self.rule("get"), attribute.name);
-        let open = self.policy().rules.get(&rule).is_some();
+        let open = self.policy.rules.get(&rule).is_some();
         (open && self.always(&rule) == Outcome::Depends).then_some(rule)
     }
 
     /// For each of the rows the attributes that the caller does not see.
-    pub(crate) async fn hidden(&mut self, rows: &[Row]) -> Result<Vec<Vec<&'a str>>, Fault> {
+    pub(crate) async fn hidden(&mut self, rows: &[Row]) -> Result<Vec<Vec<String>>, Fault> {
         let mut hidden = vec![Vec::new(); rows.len()];
         let about: Vec<_> = rows.iter().map(About::Object).collect();
         let get = self.rule("get");
-        for (rule, attribute) in self.state.policy.rules.below(&get) {
+        let policy = Arc::clone(&self.policy);
+        for (rule, attribute) in policy.rules.below(&get) {
             let held = self.hold(rule, &about).await?;
             for (hidden, _) in hidden.iter_mut().zip(held).filter(|(_, held)| !held) {
-                hidden.push(attribute);
+                hidden.push(attribute.to_owned());
             }
         }
         Ok(hidden)

@@ -8,7 +8,7 @@ use axum::{
     http::{Request, Response},
 };
 use base64::Engine as _;
-use navigator_api::{ApiState, Identity, LocalControlPlane, Policy, router};
+use navigator_api::{ApiState, Identity, LocalControlPlane, Policy, PolicyInForce, router};
 use navigator_bus::{ControlPlane as _, Hub};
 use navigator_model::{Heartbeat, report::AgentRole};
 use navigator_resources::Settings;
@@ -39,6 +39,7 @@ pub(crate) struct Cloud {
     pub(crate) router: Router,
     pub(crate) store: Store,
     pub(crate) plane: LocalControlPlane,
+    pub(crate) policy: Arc<PolicyInForce>,
 }
 
 /// Status, headers and JSON of an answer.
@@ -142,17 +143,18 @@ impl Cloud {
             .try_init();
         let store = Store::connect(url).await.unwrap();
         store.migrate().await.unwrap();
+        let policy = Arc::new(PolicyInForce::new(policy));
         let state = ApiState {
             store: store.clone(),
             hub: Hub::default(),
             settings: Arc::new(settings),
             identity: Arc::new(identity),
-            policy: Arc::new(policy),
+            policy: Arc::clone(&policy),
             agent_secret: Some("secret".into()),
             metrics: Arc::default(),
         };
         let plane = LocalControlPlane::from(&state);
-        Self { router: router(state).unwrap(), store, plane }
+        Self { router: router(state).unwrap(), store, plane, policy }
     }
 
     /// A host with all three agents registers.

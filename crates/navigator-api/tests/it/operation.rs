@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use navigator_api::Policy;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -115,4 +116,18 @@ async fn a_request_that_does_not_end_is_cut_off() {
     server.stop().await;
     let elapsed = start.elapsed();
     assert!((4..8).contains(&elapsed.as_secs()), "{elapsed:?}");
+}
+
+#[tokio::test]
+async fn rules_that_are_replaced_count_from_the_next_request_on() {
+    let cloud = Cloud::new().await;
+    let shared = json!({"network": {"shared": true}});
+    cloud.post("alice", "/v2.0/networks", &shared).await.refused(403, "PolicyNotAuthorized");
+    let open = Policy::new(Some(r#""create_network:shared": "role:member""#)).unwrap();
+    cloud.policy.replace(open);
+    cloud.post("alice", "/v2.0/networks", &shared).await.expect(201);
+    // Who is an administrator is a rule too.
+    let nobody = Policy::new(Some("context_is_admin: \"!\"")).unwrap();
+    cloud.policy.replace(nobody);
+    cloud.post("admin", "/v2.0/networks", &shared).await.refused(403, "PolicyNotAuthorized");
 }

@@ -1,0 +1,62 @@
+//! `policy.yaml` of a running server: changed, broken and mended. On the machine's loopback; no root.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
+use navigator_testkit::stock::Server;
+use tempfile::TempDir;
+
+/// Longest wait for what takes milliseconds, or a period of five seconds.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Status of making a network for everybody.
+fn shares(server: &Server, token: &str) -> u16 {
+    let body = r#"{"network": {"shared": true}}"#;
+    let request = format!(
+        "POST /v2.0/networks HTTP/1.1\r\nhost: x\r\nx-auth-token: {token}\r\nconnection: close\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+fn until(what: &str, server: &Server, holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < LIMIT, "{what}: {}", server.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_changed_file_counts_and_a_bad_one_leaves_the_rules_as_they_are() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("policy.yaml");
+    let write = |text: &str| fs::write(&file, text).unwrap();
+    write("");
+    let server = Server::start(&format!("[policy]\nfile = '{}'\n", file.display()));
+    let token = server.keystone.log_in(&server.keystone.account(&["member"]));
+    assert_eq!(shares(&server, &token), 403);
+
+    write("\"create_network:shared\": \"role:member\"\n");
+    server.hang_up();
+    until("opened", &server, || shares(&server, &token) == 201);
+
+    write("\"create_network:shared\": \"role:\"\n");
+    server.hang_up();
+    until("told", &server, || server.log().contains("policy rules not read"));
+    assert_eq!(shares(&server, &token), 201);
+
+    // Without a signal, it takes a period.
+    write("\"create_network:shared\": \"!\"\n");
+    until("closed", &server, || shares(&server, &token) == 403);
+}
