@@ -5,12 +5,14 @@
 //! Never: a lock or an allocation per byte on the data path, a thread or a process per connection, a
 //! wake-up while nothing happens. Why it is built as it is: `docs/adr/0008-the-relays-engine.md`.
 
+pub mod cli;
 mod counters;
-pub mod forward_set;
+mod forward_set;
 mod limits;
 mod listener;
 mod live;
 mod namespace;
+pub mod prometheus;
 mod proxy_protocol;
 mod relay;
 mod route;
@@ -24,9 +26,9 @@ mod worker;
 
 pub use counters::{Counters, Histogram, Refusal};
 pub use forward_set::{
-    ConnectTo, Forward, ForwardSet, InvalidForward, InvalidText, Limits, ListenOn, Removal,
-    Timeouts, Transport,
+    ConnectTo, Forward, ForwardSet, InvalidAddress, InvalidForward, InvalidText, Limits, ListenOn,
+    Removal, Timeouts, Transport,
 };
 pub use proxy_protocol::ProxyVersion;
-pub use relay::{ApplyError, Options, Relay, Stop};
+pub use relay::{ApplyError, Handover, HandoverListener, Options, Relay, Stop};
 pub use server_name::{InvalidServerName, ServerName};

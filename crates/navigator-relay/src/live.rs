@@ -2,7 +2,10 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Instant,
 };
 
@@ -27,6 +30,8 @@ pub(crate) struct Live {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) counters: Counters,
+    /// Whether the last connection to the target failed: told when it begins and when it ends.
+    failing: AtomicBool,
     new_connections: Allowance,
     up: Allowance,
     down: Allowance,
@@ -36,6 +41,7 @@ impl State {
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             counters: Counters::default(),
+            failing: AtomicBool::new(false),
             new_connections: Allowance::new(now),
             up: Allowance::new(now),
             down: Allowance::new(now),
@@ -84,6 +90,20 @@ impl Live {
             return Some(Refusal::Rate);
         }
         None
+    }
+
+    /// The target cannot be had. Told once, until it can be had again.
+    pub(crate) fn unreachable(&self, target: SocketAddr, why: &dyn std::fmt::Display) {
+        self.counters().refuse(Refusal::Target);
+        if !self.state.failing.swap(true, Relaxed) {
+            tracing::warn!("forward.{}: {target}: {why}", self.name);
+        }
+    }
+
+    pub(crate) fn reached(&self, target: SocketAddr) {
+        if self.state.failing.load(Relaxed) && self.state.failing.swap(false, Relaxed) {
+            tracing::info!("forward.{}: {target} answers again", self.name);
+        }
     }
 
     pub(crate) fn leave(&self) {

@@ -1,6 +1,7 @@
 //! The relay as its owner sees it: started, given sets, asked for counters, ended.
 
 mod apply;
+mod handover;
 mod in_use;
 
 use std::{
@@ -13,6 +14,8 @@ use std::{
 };
 
 pub use apply::ApplyError;
+pub use handover::{Handover, HandoverListener};
+use socket2::Socket;
 
 use crate::{
     Counters, ForwardSet,
@@ -51,6 +54,8 @@ pub struct Relay {
     set: ForwardSet,
     forwards: HashMap<String, Arc<Live>>,
     listeners: HashMap<apply::Place, (Arc<Listener>, Route)>,
+    /// A predecessor's, for the next set.
+    inherited: HashMap<apply::Place, Socket>,
     keys: Slots<()>,
     next_version: u64,
     home: Arc<Namespace>,
@@ -89,6 +94,7 @@ impl Relay {
             set: ForwardSet::default(),
             forwards: HashMap::new(),
             listeners: HashMap::new(),
+            inherited: HashMap::new(),
             keys: Slots::new(),
             next_version: 0,
             home,
@@ -107,8 +113,19 @@ impl Relay {
         self.forwards.get(name).map(|live| live.counters())
     }
 
+    /// Connections and UDP sessions open now, of all forwards.
+    pub fn open(&self) -> u64 {
+        self.forwards.values().map(|live| live.counters().open()).sum()
+    }
+
     /// Ends the relay and waits for its connections as told.
     pub fn stop(mut self, how: Stop) {
+        self.end(how);
+    }
+
+    /// Like [`Self::stop`], after a successor has taken over: the listening sockets are its own now.
+    pub fn retire(mut self, how: Stop) {
+        self.listeners.clear();
         self.end(how);
     }
 

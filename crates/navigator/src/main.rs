@@ -103,6 +103,8 @@ enum Command {
     /// A small cloud in network namespaces, to try Navigator in.
     #[command(subcommand)]
     Lab(navigator_lab::cli::LabCommand),
+    /// Forward TCP and UDP in userspace, without a server.
+    Relay(navigator_relay::cli::RelayCommand),
 }
 
 #[derive(Subcommand)]
@@ -136,7 +138,7 @@ enum KeystoneAction {
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("navigator: {error:#}");
             ExitCode::FAILURE
@@ -157,12 +159,18 @@ fn raise_descriptor_limit() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
-    // The lab makes namespaces and processes: nothing asynchronous about it.
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    // The lab makes namespaces and processes, the relay has threads of its own: nothing asynchronous
+    // about them.
     let command = match command {
         Command::Lab(lab) => {
             LogConfig::default().start()?;
-            return Ok(navigator_lab::cli::run(lab)?);
+            navigator_lab::cli::run(lab)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Relay(relay) => {
+            LogConfig::default().start()?;
+            return Ok(navigator_relay::cli::run(relay));
         }
         other => other,
     };
@@ -171,34 +179,37 @@ fn run(command: Command) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(async {
-        match command {
-            Command::Server(argument) => server::run(argument.load()?).await,
-            Command::Agent { config, action: None } => agent::run(config.load()?).await,
-            Command::Agent { config, action: Some(AgentAction::Plan { scope }) } => {
-                agent::plan(config.load()?, scope).await
-            }
-            Command::AllInOne(argument) => all_in_one::run(argument.load()?).await,
-            Command::Db { config, action } => {
-                let config = config.load()?;
-                match action {
-                    DbAction::Upgrade => database::upgrade(&config).await,
-                    DbAction::Current => database::current(&config).await,
-                    DbAction::Check => database::check(&config).await,
-                }
-            }
-            Command::Config { config, action: ConfigAction::Check } => check(&config),
-            Command::Keystone { config, action: KeystoneAction::Register(registration) } => {
-                keystone::register(&config.load()?, &registration).await
-            }
-            Command::Policy { config, action } => {
-                let policy = config.load()?.policy.policy()?;
-                anyhow::ensure!(policy::run(&policy, &action)?, "denied by policy");
-                Ok(())
-            }
-            Command::Lab(_) => Ok(()),
+    runtime.block_on(serve(command))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Server(argument) => server::run(argument.load()?).await,
+        Command::Agent { config, action: None } => agent::run(config.load()?).await,
+        Command::Agent { config, action: Some(AgentAction::Plan { scope }) } => {
+            agent::plan(config.load()?, scope).await
         }
-    })
+        Command::AllInOne(argument) => all_in_one::run(argument.load()?).await,
+        Command::Db { config, action } => {
+            let config = config.load()?;
+            match action {
+                DbAction::Upgrade => database::upgrade(&config).await,
+                DbAction::Current => database::current(&config).await,
+                DbAction::Check => database::check(&config).await,
+            }
+        }
+        Command::Config { config, action: ConfigAction::Check } => check(&config),
+        Command::Keystone { config, action: KeystoneAction::Register(registration) } => {
+            keystone::register(&config.load()?, &registration).await
+        }
+        Command::Policy { config, action } => {
+            let policy = config.load()?.policy.policy()?;
+            anyhow::ensure!(policy::run(&policy, &action)?, "denied by policy");
+            Ok(())
+        }
+        Command::Lab(_) | Command::Relay(_) => Ok(()),
+    }
 }
 
 /// Prints to standard output: it is what was asked for.

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    io,
+    fmt, io,
     net::IpAddr,
     sync::{Arc, mpsc::channel},
 };
@@ -29,6 +29,35 @@ pub(super) struct Place {
     namespace: u64,
     address: Option<IpAddr>,
     port: u16,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = self.address.map_or("*".to_owned(), |address| address.to_string());
+        write!(f, "{} {} {address} {}", self.transport, self.namespace, self.port)
+    }
+}
+
+impl Place {
+    /// Reads the text form.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let fields: Vec<&str> = text.split(' ').collect();
+        let [transport, namespace, address, port] = fields.as_slice() else {
+            return None;
+        };
+        let transport = match *transport {
+            "tcp" => Transport::Tcp,
+            "udp" => Transport::Udp,
+            _ => return None,
+        };
+        let address = if *address == "*" { None } else { Some(address.parse().ok()?) };
+        Some(Self {
+            transport,
+            namespace: namespace.parse().ok()?,
+            address,
+            port: port.parse().ok()?,
+        })
+    }
 }
 
 /// Why a set is not in force, one line per entry.
@@ -71,8 +100,14 @@ impl Relay {
     pub fn apply(&mut self, set: ForwardSet) -> Result<(), ApplyError> {
         let wanted = self.wanted(&set)?;
         let mut bound = Bound::default();
+        let mut inherited = std::mem::take(&mut self.inherited);
         for (place, wish) in &wanted.places {
-            if !self.listeners.contains_key(place) {
+            if self.listeners.contains_key(place) {
+                continue;
+            }
+            if let Some(socket) = inherited.remove(place) {
+                bound.sockets.push((*place, socket));
+            } else {
                 self.bind(*place, &wish.lives[0], &wish.namespace, &wanted, &mut bound);
             }
         }

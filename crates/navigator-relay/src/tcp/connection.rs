@@ -38,6 +38,8 @@ pub(crate) struct Connection {
     client: TcpStream,
     target: TcpStream,
     live: Arc<Live>,
+    /// The port that the client came to.
+    port: u16,
     stage: Stage,
     up: Direction,
     down: Direction,
@@ -95,6 +97,7 @@ impl Connection {
                 client: accepted.client,
                 target,
                 live: accepted.live,
+                port: accepted.port,
                 stage: Stage::Connecting,
                 up,
                 down: Direction::default(),
@@ -106,11 +109,11 @@ impl Connection {
                 queued: false,
             }),
             Err(error) => {
-                tracing::debug!(forward = %accepted.live.name, %error, "connect");
-                accepted.live.counters().refuse(match out_of_descriptors(&error) {
-                    true => Refusal::Descriptors,
-                    false => Refusal::Target,
-                });
+                if out_of_descriptors(&error) {
+                    accepted.live.counters().refuse(Refusal::Descriptors);
+                } else {
+                    accepted.live.unreachable(accepted.live.target(accepted.port), &error);
+                }
                 Err(accepted)
             }
         }
@@ -160,14 +163,14 @@ impl Connection {
     fn connected(&mut self, token: Token, flags: EpollFlags, resources: &mut Resources) -> Next {
         let failed = flags.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP);
         if failed && let Ok(Some(error)) = self.target.take_error() {
-            tracing::debug!(forward = %self.live.name, %error, "connect");
-            self.live.counters().refuse(Refusal::Target);
+            self.live.unreachable(self.live.target(self.port), &error);
             return Next::Reset;
         }
         if !flags.contains(EpollFlags::EPOLLOUT) {
             return Next::Wait;
         }
         self.stage = Stage::Relaying;
+        self.live.reached(self.live.target(self.port));
         self.progress = resources.now;
         self.live.counters().connect.record(resources.now - self.started);
         let client = Token::connection(token.key(), Side::Client);
@@ -259,7 +262,7 @@ impl Connection {
     /// The deadline has passed.
     pub(crate) fn expire(&self) {
         if self.stage == Stage::Connecting {
-            self.live.counters().refuse(Refusal::Target);
+            self.live.unreachable(self.live.target(self.port), &"does not answer");
         }
     }
 

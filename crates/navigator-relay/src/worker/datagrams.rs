@@ -62,12 +62,11 @@ impl Worker {
                 Some(key)
             }
             Err(error) => {
-                let descriptors = out_of_descriptors(&error);
-                live.counters().refuse(if descriptors {
-                    Refusal::Descriptors
+                if out_of_descriptors(&error) {
+                    live.counters().refuse(Refusal::Descriptors);
                 } else {
-                    Refusal::Target
-                });
+                    live.unreachable(live.target(listener.port), &error);
+                }
                 live.leave();
                 None
             }
@@ -86,8 +85,8 @@ impl Worker {
         };
         session.last = now;
         // The target's refusal of what was sent before: this session has ended.
-        if send(&session.socket, &trains).is_err() {
-            live.counters().refuse(Refusal::Target);
+        if let Err(error) = send(&session.socket, &trains) {
+            live.unreachable(live.target(session.listener.port), &error);
             self.sessions.remove(key);
         }
     }
@@ -104,14 +103,15 @@ impl Worker {
                 let trains = (0..count).map(|n| session.back(batch.train(n))).collect();
                 let trains = within(Meter::new(&live, Way::Down, now), &live, trains);
                 if !trains.is_empty() {
+                    live.reached(live.target(session.listener.port));
                     session.last = now;
                     // A client that has gone is no reason to end: it may be one of several hosts'
                     // errors on the listening socket.
                     let _ = send(&session.listener.socket, &trains);
                 }
             }
-            Err(_) => {
-                live.counters().refuse(Refusal::Target);
+            Err(error) => {
+                live.unreachable(live.target(session.listener.port), &error);
                 self.sessions.remove(key);
             }
         }

@@ -1,0 +1,227 @@
+//! A relay in the foreground: one thread that waits for signals, for its file to change and for
+//! questions about counters. The workers do the rest.
+
+use std::{
+    io,
+    os::fd::AsFd as _,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        inotify::{AddWatchFlags, InitFlags, Inotify},
+        resource::{Resource, getrlimit, setrlimit},
+        signal::{SigSet, Signal},
+        signalfd::{SfdFlags, SignalFd},
+    },
+};
+
+use super::{configuration::Configuration, metrics, notify};
+use crate::{Handover, HandoverListener, Relay, Stop, prometheus};
+
+pub(super) enum Failure {
+    /// The configuration, line by line.
+    Wrong(Vec<String>),
+    System(&'static str, io::Error),
+}
+
+fn system<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Failure {
+    move |error| Failure::System(what, error.into())
+}
+
+struct Service {
+    relay: Relay,
+    configuration: Configuration,
+    file: Option<PathBuf>,
+    signals: SignalFd,
+    changes: Option<Inotify>,
+    metrics: Option<metrics::Listener>,
+    handover: Option<HandoverListener>,
+}
+
+enum Told {
+    Reload,
+    Stop,
+    /// A successor wants to take over.
+    HandOver(Handover),
+}
+
+pub(super) fn run(configuration: Configuration, file: Option<PathBuf>) -> Result<(), Failure> {
+    let mut service = Service::start(configuration, file)?;
+    loop {
+        match service.wait().map_err(system("waiting"))? {
+            Told::Reload => service.reload(),
+            Told::Stop => {
+                service.stop(Relay::stop);
+                return Ok(());
+            }
+            Told::HandOver(to) => match service.hand_over(&to) {
+                Ok(()) => {
+                    service.stop(Relay::retire);
+                    return Ok(());
+                }
+                Err(error) => tracing::warn!("the successor did not take over: {error}"),
+            },
+        }
+    }
+}
+
+impl Service {
+    fn start(configuration: Configuration, file: Option<PathBuf>) -> Result<Self, Failure> {
+        raise_descriptor_limit();
+        // Before there are other threads: they inherit it, and signals come here only.
+        let wanted = SigSet::from_iter([Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT]);
+        wanted.thread_block().map_err(system("blocking signals"))?;
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        let signals = SignalFd::with_flags(&wanted, flags).map_err(system("signalfd"))?;
+        // From here on, so that no change between reading and watching is missed.
+        let changes = file.as_deref().map(watch).transpose().map_err(system("inotify"))?;
+        let mut relay =
+            Relay::start(configuration.options.clone()).map_err(system("starting the workers"))?;
+        let place = configuration.handover.as_deref();
+        let before =
+            place.map(Handover::connect).transpose().map_err(system("handover"))?.flatten();
+        if let Some(before) = &before {
+            relay.take_over(before).map_err(system("taking over"))?;
+        }
+        relay.apply(configuration.set.clone()).map_err(|error| Failure::Wrong(error.lines))?;
+        if let Some(before) = &before {
+            let gone = before.say("ready").and_then(|()| before.expect("gone"));
+            gone.map_err(system("taking over"))?;
+            tracing::info!("took over from the relay that ran before");
+        }
+        let handover = place.map(HandoverListener::bind).transpose().map_err(system("handover"))?;
+        let metrics = configuration.metrics.as_ref().map(metrics::Listener::bind).transpose();
+        let metrics = metrics.map_err(system("metrics"))?;
+        let mut service = Self { relay, configuration, file, signals, changes, metrics, handover };
+        service.told_ready();
+        Ok(service)
+    }
+
+    fn told_ready(&mut self) {
+        let count = self.relay.set().len();
+        for (name, forward) in self.relay.set().iter().take(20) {
+            let (transport, listen, connect) =
+                (forward.transport, &forward.listen, &forward.connect);
+            tracing::info!("{name}: {transport} {listen} leads to {connect}");
+        }
+        tracing::info!(forwards = count, workers = self.configuration.options.workers, "ready");
+        notify::tell(&format!("READY=1\nSTATUS={count} forwards"));
+    }
+
+    /// Until there is something to do. Questions about counters are answered meanwhile.
+    fn wait(&mut self) -> io::Result<Told> {
+        loop {
+            let mut waited = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+            let also = [
+                self.changes.as_ref().map(|changes| changes.as_fd()),
+                self.metrics.as_ref().map(|metrics| metrics.as_fd()),
+                self.handover.as_ref().map(|handover| handover.as_fd()),
+            ];
+            waited.extend(also.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+            match poll(&mut waited, PollTimeout::NONE) {
+                Err(nix::errno::Errno::EINTR) => continue,
+                other => other?,
+            };
+            if let Some(signal) = self.signals.read_signal()? {
+                let hangup = signal.ssi_signo == Signal::SIGHUP as u32;
+                return Ok(if hangup { Told::Reload } else { Told::Stop });
+            }
+            if self.file_has_changed() {
+                return Ok(Told::Reload);
+            }
+            if let Some(Ok(to)) = self.handover.as_ref().map(HandoverListener::accept) {
+                return Ok(Told::HandOver(to));
+            }
+            if let Some(metrics) = &self.metrics {
+                metrics.answer(|| prometheus::text(&self.relay));
+            }
+        }
+    }
+
+    fn file_has_changed(&self) -> bool {
+        let (Some(changes), Some(file)) = (&self.changes, &self.file) else {
+            return false;
+        };
+        let mut changed = false;
+        while let Ok(events) = changes.read_events() {
+            changed |= events.iter().any(|event| event.name.as_deref() == file.file_name());
+        }
+        changed
+    }
+
+    /// What is wrong is told, and the old set stays in force.
+    fn reload(&mut self) {
+        let Some(file) = &self.file else {
+            tracing::info!("nothing to reload: the forward was given on the command line");
+            return;
+        };
+        let read = Configuration::read(file).and_then(|new| {
+            self.relay.apply(new.set.clone()).map_err(|error| error.lines)?;
+            Ok(new)
+        });
+        match read {
+            Ok(new) => {
+                let old = &self.configuration;
+                if (new.options.workers, &new.metrics) != (old.options.workers, &old.metrics) {
+                    tracing::warn!("[relay]: workers and metrics change with the next start");
+                }
+                self.configuration.drain = new.drain;
+                self.told_ready();
+            }
+            Err(lines) => {
+                for line in lines {
+                    tracing::error!("{line}");
+                }
+                tracing::error!("the old forwards stay in force");
+            }
+        }
+    }
+
+    /// Until the successor is ready, this one goes on as if nothing were.
+    fn hand_over(&mut self, to: &Handover) -> io::Result<()> {
+        self.relay.hand_over(to)?;
+        to.expect("ready")?;
+        self.metrics = None;
+        self.handover = None;
+        tracing::info!("a successor has taken over");
+        to.say("gone")
+    }
+
+    /// Lets connections end in their time; a second signal ends them at once.
+    fn stop(self, how: fn(Relay, Stop)) {
+        let drain = self.configuration.drain;
+        let open = self.relay.open();
+        notify::tell(&format!("STOPPING=1\nSTATUS={open} connections may go on for {drain:?}"));
+        tracing::info!(open, ?drain, "ending");
+        let relay = self.relay;
+        let ended = thread::spawn(move || how(relay, Stop::After(drain)));
+        let mut waited = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        while !ended.is_finished() {
+            match poll(&mut waited, PollTimeout::from(50_u16)) {
+                Ok(0) | Err(_) => {}
+                Ok(_) => return,
+            }
+        }
+    }
+}
+
+/// Its directory, since editors write another file and give it the name.
+fn watch(file: &Path) -> nix::Result<Inotify> {
+    let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = parent.unwrap_or(Path::new("."));
+    inotify.add_watch(directory, AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_MOVED_TO)?;
+    Ok(inotify)
+}
+
+/// Two descriptors per connection: as many as the system allows.
+fn raise_descriptor_limit() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
+}

@@ -1,0 +1,125 @@
+//! A relay hands its listening sockets to its successor while clients come: none is refused, and who is
+//! talking goes on.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+#[path = "relay/network.rs"]
+mod network;
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream, UdpSocket},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
+
+use navigator_relay::{ForwardSet, Handover, HandoverListener, Options, Relay, Stop};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn echo(stream: &mut TcpStream) {
+    let mut buffer = [0; 4096];
+    while let Ok(n @ 1..) = stream.read(&mut buffer) {
+        if stream.write_all(&buffer[..n]).is_err() {
+            return;
+        }
+    }
+}
+
+fn exchange(mut stream: &TcpStream) {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(b"hello").unwrap();
+    let mut buffer = [0; 5];
+    stream.read_exact(&mut buffer).unwrap();
+    assert_eq!(&buffer, b"hello");
+}
+
+fn start() -> Relay {
+    Relay::start(Options { workers: 2, ..Options::default() }).unwrap()
+}
+
+#[test]
+fn nobody_is_refused_while_it_is_handed_over_twice() {
+    network::own();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("handover");
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = target.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in target.incoming().flatten() {
+            thread::spawn(move || echo(&mut stream));
+        }
+    });
+    let (port, other) = (network::free_port(), network::free_port());
+    // More places than one message holds, of both kinds.
+    let many: Vec<_> = (0..300).map(|_| network::free_port()).collect();
+    let text = format!(
+        "[forward.a]\nlisten = ':{port}'\nconnect = '{address}'\n\
+         [forward.b]\nprotocol = 'udp'\nlisten = '127.0.0.1:{other}'\nconnect = '127.0.0.1:1'\n\
+         [forward.c]\nlisten = '127.0.0.1:{}-{}'\nconnect = '127.0.0.1:2000'\n",
+        many[0], many[299]
+    );
+    let set = ForwardSet::from_toml(&text, &[]).unwrap();
+    let mut relay = start();
+    relay.apply(set.clone()).unwrap();
+    let old = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    exchange(&old);
+    let (done, served) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let retired = thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(Relaxed) {
+                    exchange(&TcpStream::connect(("127.0.0.1", port)).unwrap());
+                    served.fetch_add(1, Relaxed);
+                }
+            });
+        }
+        let mut retired = Vec::new();
+        for _ in 0..2 {
+            let before = served.load(Relaxed);
+            let listener = HandoverListener::bind(&path).unwrap();
+            let mut successor = start();
+            let to = Handover::connect(&path).unwrap().unwrap();
+            let from = listener.accept().unwrap();
+            thread::scope(|pair| {
+                pair.spawn(|| relay.hand_over(&from).unwrap());
+                successor.take_over(&to).unwrap();
+            });
+            successor.apply(set.clone()).unwrap();
+            to.say("ready").unwrap();
+            from.expect("ready").unwrap();
+            let predecessor = std::mem::replace(&mut relay, successor);
+            retired.push(thread::spawn(|| predecessor.retire(Stop::After(PATIENCE))));
+            while served.load(Relaxed) < before + 200 {
+                thread::yield_now();
+            }
+        }
+        done.store(true, Relaxed);
+        retired
+    });
+    // The first connection is still with the first relay, and its end is that relay's.
+    exchange(&old);
+    drop(old);
+    for thread in retired {
+        thread.join().unwrap();
+    }
+    // The last one holds all the places, and lets go of them.
+    assert!(UdpSocket::bind(("127.0.0.1", other)).is_err());
+    assert!(TcpListener::bind(("127.0.0.1", many[299])).is_err());
+    exchange(&TcpStream::connect(("127.0.0.1", port)).unwrap());
+    relay.stop(Stop::Now);
+    drop(UdpSocket::bind(("127.0.0.1", other)).unwrap());
+    drop(TcpListener::bind(("127.0.0.1", many[299])).unwrap());
+}
+
+#[test]
+fn without_a_predecessor_there_is_nothing_to_take_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("handover");
+    assert!(Handover::connect(&path).unwrap().is_none());
+    drop(HandoverListener::bind(&path).unwrap());
+    // One that was left behind by a process that died.
+    assert!(Handover::connect(&path).unwrap().is_none());
+    drop(HandoverListener::bind(&path).unwrap());
+}
