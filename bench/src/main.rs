@@ -9,14 +9,18 @@ mod connections;
 mod figures;
 mod latency;
 mod load;
+mod relay;
 mod scale;
 
 use anyhow::bail;
 
 fn main() -> anyhow::Result<()> {
     let part = std::env::args().nth(1).unwrap_or_default();
-    if !"abcdef".contains(&part) {
-        bail!("parts are a, b, c (with d), e and f");
+    if part == "relay-child" {
+        return relay::child(&std::env::args().skip(2).collect::<Vec<_>>());
+    }
+    if !"abcdefg".contains(&part) {
+        bail!("parts are a, b, c (with d), e, f and g");
     }
     figures::machine();
     let wanted = |letter: &str| part.is_empty() || part == letter;
@@ -34,6 +38,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("f") {
         scale::run()?;
+    }
+    if wanted("g") {
+        relay::run()?;
     }
     Ok(())
 }
