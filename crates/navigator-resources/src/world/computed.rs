@@ -30,6 +30,9 @@ impl World {
                 row.0.insert("forwards", SqlValue::Int(i64::from(!rows.is_empty())));
                 let gateway = cell("ports", row.get("gw_port_id"), "fixed_ips");
                 row.0.insert("gateway_fixed_ips", gateway);
+                let info = row.text("external_gateway_info");
+                let snat = !info.contains("\"enable_snat\":false");
+                row.0.insert("enable_snat", snat.into());
             }
             "gateway_port_forwardings" => {
                 let port = cell("routers", row.get("router_id"), "gw_port_id");
