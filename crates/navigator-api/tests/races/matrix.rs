@@ -81,12 +81,14 @@ impl Matrix {
         requests: [Request; 2],
         mut random: Random,
     ) -> Vec<Answer> {
+        if run < 2 {
+            let [first, second] = [run, 1 - run];
+            let ahead = requests[first].send(&self.servers.gated[first]).await;
+            let after = requests[second].send(&self.servers.gated[second]).await;
+            return if run == 0 { vec![ahead, after] } else { vec![after, ahead] };
+        }
         if !self.servers.is_postgres() {
-            let delays = match run {
-                0 => [0, 100_000],
-                1 => [100_000, 0],
-                _ => [random.next() % 8000, random.next() % 8000],
-            };
+            let delays = [random.next() % 8000, random.next() % 8000];
             let delays = delays.map(Duration::from_micros);
             let asked = self.servers.gated.iter().zip(&requests).zip(delays).map(
                 async |((server, request), delay): ((&Cloud, &Request), Duration)| {
@@ -96,8 +98,7 @@ impl Matrix {
             );
             return join_all(asked).await;
         }
-        let weights = [[1_000_000, 1], [1, 1_000_000]].get(run).copied();
-        let schedule = Schedule::new(&self.turns, random, weights);
+        let schedule = Schedule::new(&self.turns, random);
         let asked = self.servers.gated.iter().zip(requests).zip(&self.turns).map(
             async |((server, request), turns): ((&Cloud, Request), &Arc<Turns>)| {
                 let answer = request.send(server).await;

@@ -74,20 +74,13 @@ pub(super) struct Schedule<'a> {
 }
 
 impl<'a> Schedule<'a> {
-    pub(super) fn new(
-        turns: &'a [Arc<Turns>],
-        mut random: Random,
-        weights: Option<[usize; 2]>,
-    ) -> Self {
+    pub(super) fn new(turns: &'a [Arc<Turns>], mut random: Random) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         for (actor, turns) in turns.iter().enumerate() {
             *turns.schedule.lock().unwrap() = Some((actor, sender.clone()));
         }
         let busy = (0..turns.len()).collect();
-        let weights = weights.map_or_else(
-            || turns.iter().map(|_| 1 << (2 * random.below(4))).collect(),
-            |weights| weights.to_vec(),
-        );
+        let weights = turns.iter().map(|_| 1 << (2 * random.below(4))).collect();
         Self { turns, events, random, weights, waiting: Vec::new(), busy, left: turns.len() }
     }
 
