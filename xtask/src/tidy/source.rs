@@ -17,7 +17,7 @@ const UNSAFE: &[&str] = &["navigator-drivers", "navigator-relay"];
 
 /// Crates that may start child processes.
 const CHILDREN: &[&str] =
-    &["navigator-drivers", "navigator-lab", "navigator-testkit", "navigator", "xtask"];
+    &["navigator-drivers", "navigator-lab", "navigator-testkit", "navigator", "bench", "xtask"];
 
 /// What a pure crate never names. Written in pieces, so that this file does not find itself.
 const IMPURE: &[&str] = &[
