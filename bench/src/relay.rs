@@ -4,7 +4,10 @@
 mod flows;
 mod peers;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use navigator_lab::{Host, Wire};
 use navigator_relay::{ForwardSet, Options, Relay};
@@ -152,11 +155,18 @@ fn memory(hosts: &Hosts) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Where the n-th of many forwards listens: addresses differ and the port is one, as the ports of the
+/// connections before may still be taken.
+fn elsewhere(n: usize) -> SocketAddr {
+    let n = n as u32;
+    SocketAddr::from((Ipv4Addr::from(0x7f01_0000 + n), PORT + 1))
+}
+
 /// The whole set is given each time; what is measured is the time until all workers go by it.
 fn adding(hosts: &Hosts) -> anyhow::Result<()> {
     let entry = |n: usize| {
-        let port = 10_000 + n;
-        format!("[forward.f{n}]\nlisten = '198.51.100.1:{port}'\nconnect = '10.9.0.2:7000'\n")
+        let listen = elsewhere(n + 1);
+        format!("[forward.f{n}]\nlisten = '{listen}'\nconnect = '10.9.0.2:7000'\n")
     };
     for count in [10, 1_000, 10_000] {
         let sets: Result<Vec<ForwardSet>, _> = (count..count + 12)

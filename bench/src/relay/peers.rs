@@ -154,8 +154,9 @@ fn relay(target: SocketAddr, count: usize) -> anyhow::Result<()> {
     let (_, hard) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)?;
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, hard, hard)?;
     let entry = |n: usize| {
-        let port = if n == 0 { usize::from(PORT) } else { 20_000 + n };
-        format!("[forward.f{n}]\nlisten = '0.0.0.0:{port}'\nconnect = '{target}'\n")
+        let listen =
+            if n == 0 { SocketAddr::from(([0, 0, 0, 0], PORT)) } else { super::elsewhere(n) };
+        format!("[forward.f{n}]\nlisten = '{listen}'\nconnect = '{target}'\n")
     };
     let mut relay = Relay::start(Options::default())?;
     // The one on PORT last, so that it tells that all are there.
