@@ -134,6 +134,9 @@ impl Postgres {
                 "listen_addresses=",
                 "-c",
                 "fsync=off",
+                // Within the directory, that it goes with it however the server ends.
+                "-c",
+                "dynamic_shared_memory_type=mmap",
                 "-c",
                 "synchronous_commit=off",
                 "-c",
