@@ -1,5 +1,7 @@
 //! Cables and switches: veth pairs between hosts, bridges inside one.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use crate::{LabError, Namespaces};
 
 /// One end of a cable: where, and the device's name there.
@@ -35,8 +37,14 @@ pub struct Bridge<'a> {
 }
 
 impl<'a> Bridge<'a> {
+    /// Its MAC address is set, because the kernel otherwise gives a bridge the lowest one of its
+    /// ports: when a cable goes, whoever resolved an address of the bridge would send to nobody
+    /// until its neighbour entry expires, up to 45 s later.
     pub fn make(namespaces: &'a Namespaces, name: &str) -> Result<Self, LabError> {
-        namespaces.run_in_network(&["ip", "link", "add", name, "up", "type", "bridge"])?;
+        let mac = local_mac(&(namespaces.pid, name));
+        namespaces.run_in_network(&[
+            "ip", "link", "add", name, "address", &mac, "up", "type", "bridge",
+        ])?;
         Ok(Self { namespaces, name: name.to_owned() })
     }
 
@@ -46,6 +54,14 @@ impl<'a> Bridge<'a> {
         self.namespaces.run_in_network(&["ip", "link", "set", port, "master", &self.name])?;
         Ok(())
     }
+}
+
+/// A locally administered unicast MAC address of whatever `owner` is.
+fn local_mac(owner: &impl Hash) -> String {
+    let mut hasher = DefaultHasher::new();
+    owner.hash(&mut hasher);
+    let [a, b, c, d, e, ..] = hasher.finish().to_be_bytes();
+    format!("02:{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}")
 }
 
 impl Namespaces {

@@ -185,6 +185,23 @@ fn the_ledger_notices_lost_packets_broken_connections_and_gaps() {
     assert_eq!(ledger.udp_lost, ledger.udp_sent, "{ledger}");
 }
 
+/// Otherwise who has talked to the switch cannot reach it for most of a minute after another host
+/// has gone.
+#[test]
+fn a_switch_keeps_its_mac_address_when_cables_come_and_go() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let node = host("node", dir.path());
+    let bridge = Bridge::make(&node, "br0").expect("a bridge");
+    let mac = || node.run(&["cat", "/sys/class/net/br0/address"]).expect("the address");
+    let made = mac();
+    for name in ["one", "two", "three"] {
+        let other = host(name, &dir.path().join(name));
+        bridge.connect(name, other.end("eth0")).expect("a cable");
+        assert_eq!(mac(), made, "with {name}");
+    }
+    assert_eq!(mac(), made, "without them");
+}
+
 #[test]
 fn an_instance_gets_its_address_route_and_resolver_by_dhcp() {
     let dir = tempfile::tempdir().expect("a directory");

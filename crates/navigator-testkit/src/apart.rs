@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use navigator_lab::{Api, Host, LabError, Wire};
+use navigator_lab::{Api, Bridge, Host, LabError, Wire};
 
 use crate::{
     Navigator, Site,
@@ -28,7 +28,7 @@ const AUTHORIZATION: &str = "Basic YWRtaW46c2VjcmV0";
 /// The server's host, cabled to `node`.
 pub fn control(site: &Site, node: &Host) -> Host {
     let control = site.host("control");
-    control.run(&["ip", "link", "add", DEVICE, "up", "type", "bridge"]).expect("a switch");
+    Bridge::make(&control, DEVICE).expect("a switch");
     control.add_address(DEVICE, &format!("{SERVER}/24")).expect("the server's address");
     connect(&control, node);
     control
