@@ -1,11 +1,47 @@
-//! The OpenAPI document tells of routes that exist.
+//! The OpenAPI document tells of routes that exist, and of each once.
 
+use std::collections::BTreeSet;
+
+use navigator_api::guarded_routes;
 use serde_json::Value;
 
 use crate::cloud::{Backend, Cloud};
 
 on_both! {
     every_operation_of_the_document_is_served,
+}
+
+/// Other names of what the document has under its own.
+const ALIASES: &[&str] =
+    &["/v2.0/qos/alias_", "/v2.0/policies/{}/tags", "/v2.0/flavors/{}/next_providers"];
+
+/// What names a route, however its words are joined and its ids are called.
+fn plain(path: &str) -> String {
+    let part = |part: &str| match part.starts_with('{') {
+        true => "{}".to_owned(),
+        false => part.replace('-', "_").replace(".json", ""),
+    };
+    let plain: Vec<String> = path.trim_end_matches('/').split('/').map(part).collect();
+    plain.join("/")
+}
+
+#[tokio::test]
+async fn every_route_is_in_the_document_once() {
+    let document = Cloud::new().await.get("nobody", "/openapi.json").await.expect(200);
+    let (mut told, mut paths) = (BTreeSet::new(), BTreeSet::new());
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let path = plain(path);
+        for method in operations.as_object().unwrap().keys() {
+            told.insert((method.to_uppercase(), path.clone()));
+        }
+        assert!(paths.insert(path.clone()), "{path} stands there twice");
+    }
+    let served = guarded_routes().into_iter().map(|r| (r.method.to_owned(), plain(&r.path)));
+    let missing: Vec<_> = served
+        .filter(|route| !told.contains(route))
+        .filter(|(_, path)| !ALIASES.iter().any(|alias| path.starts_with(alias)))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 /// Sends each operation with ids of nothing: whatever it answers, it is neither an unknown URL nor
