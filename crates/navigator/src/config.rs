@@ -173,6 +173,10 @@ impl PolicyConfig {
         policy: Arc<PolicyInForce>,
     ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
         let file = self.file.as_deref().map(PolicyFile::new);
+        if let Some(file) = &file {
+            // What it says by now, should it have changed since `policy` was read.
+            policy.replace(file.policy()?);
+        }
         let hangup = signal(SignalKind::hangup())?;
         Ok(async move {
             match file {
