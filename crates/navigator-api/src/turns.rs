@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
-use axum::body::HttpBody as _;
 use axum::{
     Extension,
+    body::HttpBody as _,
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse as _, Response},

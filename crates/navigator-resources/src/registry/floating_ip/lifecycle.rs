@@ -79,10 +79,7 @@ fn external_network(
     context: &Context<'_>,
 ) -> Result<Network, Stop> {
     let network_id = input.floating_network_id;
-    let network = facts
-        .hold::<Network>(network_id)?
-        .filter(|network| network.is_visible_to(context.caller))
-        .ok_or_else(|| Refusal::not_found::<Network>(network_id))?;
+    let network = Network::held(network_id, facts, context.caller)?;
     if !network.external {
         return Err(bad(format!("Network {network_id} is not a valid external network")));
     }

@@ -80,10 +80,7 @@ fn check_network(
     facts: &Facts,
     context: &Context<'_>,
 ) -> Result<(), Stop> {
-    let network = facts
-        .hold::<Network>(network_id)?
-        .filter(|network| network.is_visible_to(context.caller))
-        .ok_or_else(|| Refusal::not_found::<Network>(network_id))?;
+    let network = Network::held(network_id, facts, context.caller)?;
     if !network.external {
         return Err(bad(format!("Network {network_id} is not an external network")));
     }
