@@ -170,7 +170,7 @@ fn adding(hosts: &Hosts) -> anyhow::Result<()> {
     };
     for count in [10, 1_000, 10_000] {
         let sets: Result<Vec<ForwardSet>, _> = (count..count + 12)
-            .map(|count| ForwardSet::from_toml(&(0..count).map(entry).collect::<String>(), &[]))
+            .map(|count| ForwardSet::from_toml(&(0..count).map(entry).collect::<String>()))
             .collect();
         let sets = sets?;
         let mut times = hosts.relay.thread(move || {

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use navigator_lab::{Host, Process};
-use navigator_relay::{ForwardSet, Options, Relay};
+use navigator_relay::{ForwardSet, Options, Relay, raise_descriptor_limit};
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::PORT;
@@ -151,8 +151,7 @@ pub(crate) fn child(arguments: &[String]) -> anyhow::Result<()> {
 }
 
 fn relay(target: SocketAddr, count: usize) -> anyhow::Result<()> {
-    let (_, hard) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)?;
-    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, hard, hard)?;
+    raise_descriptor_limit(u64::MAX)?;
     let entry = |n: usize| {
         let listen =
             if n == 0 { SocketAddr::from(([0, 0, 0, 0], PORT)) } else { super::elsewhere(n) };
@@ -161,8 +160,8 @@ fn relay(target: SocketAddr, count: usize) -> anyhow::Result<()> {
     let mut relay = Relay::start(Options::default())?;
     // The one on PORT last, so that it tells that all are there.
     let others: String = (1..count).map(entry).collect();
-    relay.apply(ForwardSet::from_toml(&others, &[])?)?;
-    relay.apply(ForwardSet::from_toml(&(others + &entry(0)), &[])?)?;
+    relay.apply(ForwardSet::from_toml(&others)?)?;
+    relay.apply(ForwardSet::from_toml(&(others + &entry(0)))?)?;
     loop {
         std::thread::park();
     }

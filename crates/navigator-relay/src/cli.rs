@@ -12,7 +12,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Subcommand};
 
 use crate::{Forward, ForwardSet, InvalidAddress, Transport};
-use configuration::Configuration;
+use configuration::{Configuration, Settings};
 
 /// Exit code for a configuration that is wrong.
 const WRONG: u8 = 2;
@@ -115,8 +115,7 @@ impl Single {
         let forward = Forward::new(transport, listen, connect);
         let set = ForwardSet::new([(transport.name().to_owned(), forward)])
             .map_err(|invalid| invalid.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-        let mut configuration = Configuration::of(set);
-        configuration.metrics = self.metrics;
-        Ok((configuration, None))
+        let settings = Settings { metrics: self.metrics, ..Settings::default() };
+        Ok((Configuration { set, settings }, None))
     }
 }

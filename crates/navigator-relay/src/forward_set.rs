@@ -10,7 +10,9 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, time::Duration};
 
 pub use address::{ConnectTo, InvalidAddress, ListenOn};
 use ipnet::IpNet;
+use serde::Deserialize;
 pub use text::InvalidText;
+pub(crate) use text::parse;
 
 use crate::{proxy_protocol::ProxyVersion, server_name::ServerName};
 
@@ -52,8 +54,10 @@ pub struct Limits {
     pub bytes_per_second: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Transport {
+    #[default]
     Tcp,
     Udp,
 }
@@ -69,7 +73,8 @@ pub struct Timeouts {
 }
 
 /// What happens to the connections of a forward that is removed, or that leads elsewhere from now on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Removal {
     /// They are reset.
     #[default]

@@ -7,6 +7,7 @@
 
 pub mod cli;
 mod counters;
+mod descriptors;
 mod forward_set;
 mod limits;
 mod listener;
@@ -25,6 +26,7 @@ mod udp;
 mod worker;
 
 pub use counters::{Counters, Histogram, Refusal};
+pub use descriptors::raise_descriptor_limit;
 pub use forward_set::{
     ConnectTo, Forward, ForwardSet, InvalidAddress, InvalidForward, InvalidText, Limits, ListenOn,
     Removal, Timeouts, Transport,

@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use serde::Deserialize;
+
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// The longest line of version 1, its end included.
@@ -11,7 +13,8 @@ const LONGEST_LINE: usize = 107;
 /// Addresses and what may follow them in version 2; more is nobody's honest header.
 const LONGEST_BODY: usize = 2048;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ProxyVersion {
     V1,
     V2,
@@ -216,7 +219,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>, body: Vec<u8>, version in version()) {
+        fn fuzz_proxy_header(bytes: Vec<u8>, body: Vec<u8>, version in version()) {
             let _ = read(&bytes);
             let start = match version {
                 ProxyVersion::V1 => &b"PROXY "[..],

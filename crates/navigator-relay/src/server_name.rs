@@ -247,7 +247,7 @@ pub(crate) mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes: Vec<u8>, at: usize, byte: u8, piece in 1_usize..300) {
+        fn fuzz_server_name(bytes: Vec<u8>, at: usize, byte: u8, piece in 1_usize..300) {
             let _ = read(&bytes);
             let _ = read(&[&[22, 3, 1][..], &bytes].concat());
             let mut changed = hello(Some("www.example.org"), piece);

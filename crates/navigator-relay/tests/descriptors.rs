@@ -48,7 +48,7 @@ fn without_descriptors_accepting_pauses_and_resumes() {
     });
     let mut relay = Relay::start(Options { workers: 2, ..Options::default() }).unwrap();
     let text = format!("[forward.a]\nlisten = '127.0.0.1:{port}'\nconnect = '{target}'\n");
-    relay.apply(ForwardSet::from_toml(&text, &[]).unwrap()).unwrap();
+    relay.apply(ForwardSet::from_toml(&text).unwrap()).unwrap();
     let first = TcpStream::connect(("127.0.0.1", port)).unwrap();
     exchange(&first);
     // A limit counts numbers, not descriptors that are open: three clients' own sockets are made before there is none left for the relay.

@@ -60,7 +60,7 @@ fn nobody_is_refused_while_it_is_handed_over_twice() {
          [forward.c]\nlisten = '127.0.0.1:{}-{}'\nconnect = '127.0.0.1:2000'\n",
         many[0], many[299]
     );
-    let set = ForwardSet::from_toml(&text, &[]).unwrap();
+    let set = ForwardSet::from_toml(&text).unwrap();
     let mut relay = start();
     relay.apply(set.clone()).unwrap();
     let old = TcpStream::connect(("127.0.0.1", port)).unwrap();

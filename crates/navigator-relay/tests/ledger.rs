@@ -203,7 +203,7 @@ fn every_byte_arrives_once_and_no_descriptor_is_left() {
     let port = network::free_port();
     let text = format!("[forward.ledger]\nlisten = '127.0.0.1:{port}'\nconnect = '{target}'\n");
     let mut relay = Relay::start(Options::default()).unwrap();
-    relay.apply(ForwardSet::from_toml(&text, &[]).unwrap()).unwrap();
+    relay.apply(ForwardSet::from_toml(&text).unwrap()).unwrap();
     let before = descriptors();
     let next = Arc::new(AtomicUsize::new(1));
     thread::scope(|scope| {

@@ -18,7 +18,6 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use navigator_model::Scope;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::{config::Config, log::LogConfig};
 
@@ -146,18 +145,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// An agent holds several descriptors per namespace, a server one per connection; the usual soft
-/// limit of 1024 is for programs that use `select`.
-fn raise_descriptor_limit() -> anyhow::Result<()> {
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    // Children inherit it, and some walk all of it.
-    const ENOUGH: u64 = 1 << 18;
-    let wanted = hard.min(ENOUGH);
-    if soft < wanted {
-        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)?;
-    }
-    Ok(())
-}
+/// An agent holds several descriptors per namespace, a server one per connection. Children inherit the
+/// limit, and some walk all of it.
+const DESCRIPTORS: u64 = 1 << 18;
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     // The lab makes namespaces and processes, the relay has threads of its own: nothing asynchronous
@@ -174,7 +164,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         other => other,
     };
-    raise_descriptor_limit().context("cannot raise the limit of open files")?;
+    navigator_relay::raise_descriptor_limit(DESCRIPTORS)
+        .context("cannot raise the limit of open files")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

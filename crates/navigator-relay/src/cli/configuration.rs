@@ -7,13 +7,19 @@ use std::{
 };
 
 use serde::Deserialize;
-use toml::Table;
+use toml::Value;
 
 use super::metrics::Place;
-use crate::{ForwardSet, Options};
+use crate::{ForwardSet, Options, forward_set::parse};
 
 pub(super) struct Configuration {
     pub(super) set: ForwardSet,
+    pub(super) settings: Settings,
+}
+
+/// What a relay is told about itself.
+#[derive(Default)]
+pub(super) struct Settings {
     pub(super) options: Options,
     pub(super) metrics: Option<Place>,
     /// How long connections may go on after the relay was asked to end.
@@ -24,7 +30,7 @@ pub(super) struct Configuration {
 
 #[derive(Deserialize, Default)]
 #[serde(default, deny_unknown_fields)]
-struct RelayText {
+struct SettingsText {
     workers: Option<usize>,
     metrics: Option<String>,
     drain_s: Option<u32>,
@@ -32,41 +38,34 @@ struct RelayText {
 }
 
 impl Configuration {
-    pub(super) fn of(set: ForwardSet) -> Self {
-        Self {
-            set,
-            options: Options::default(),
-            metrics: None,
-            drain: Duration::ZERO,
-            handover: None,
-        }
-    }
-
     /// The file, or a line for each thing that is wrong with it.
     pub(super) fn read(path: &Path) -> Result<Self, Vec<String>> {
         let text = fs::read_to_string(path)
             .map_err(|error| vec![format!("{}: {error}", path.display())])?;
-        let set = ForwardSet::from_toml(&text, &["relay"]).map_err(|invalid| invalid.lines)?;
-        let mut configuration = Self::of(set);
-        configuration.about_itself(&text).map_err(|line| vec![format!("relay: {line}")])?;
-        Ok(configuration)
+        let mut table = parse(&text).map_err(|invalid| invalid.lines)?;
+        let relay = table.remove("relay");
+        let set = ForwardSet::from_table(table).map_err(|invalid| invalid.lines)?;
+        let settings = Settings::read(relay).map_err(|line| vec![format!("relay: {line}")])?;
+        Ok(Self { set, settings })
     }
+}
 
-    fn about_itself(&mut self, text: &str) -> Result<(), String> {
+impl Settings {
+    fn read(table: Option<Value>) -> Result<Self, String> {
         let message = |error: toml::de::Error| error.message().replace('\n', ", ");
-        let mut table: Table = toml::from_str(text).map_err(message)?;
-        let relay: RelayText = match table.remove("relay") {
-            Some(value) => value.try_into().map_err(message)?,
-            None => RelayText::default(),
-        };
-        match relay.workers {
+        let text: SettingsText =
+            table.map(Value::try_into).transpose().map_err(message)?.unwrap_or_default();
+        let mut options = Options::default();
+        match text.workers {
             Some(0) => return Err("workers: at least 1".to_owned()),
-            Some(workers) => self.options.workers = workers,
+            Some(workers) => options.workers = workers,
             None => {}
         }
-        self.metrics = relay.metrics.map(|text| text.parse()).transpose()?;
-        self.handover = relay.handover;
-        self.drain = Duration::from_secs(relay.drain_s.unwrap_or(10).into());
-        Ok(())
+        Ok(Self {
+            options,
+            metrics: text.metrics.map(|text| text.parse()).transpose()?,
+            drain: Duration::from_secs(text.drain_s.unwrap_or(10).into()),
+            handover: text.handover,
+        })
     }
 }

@@ -14,6 +14,8 @@ use std::{
     time::Duration,
 };
 
+use socket2::SockRef;
+
 /// Who asks has this long for its question and for taking the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -68,14 +70,9 @@ impl Place {
         match self {
             Self::Address(address) => {
                 let stream = TcpStream::connect_timeout(address, PATIENCE)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                Ok(Box::new(stream))
+                Ok(Box::new(patient(stream)?))
             }
-            Self::Path(path) => {
-                let stream = UnixStream::connect(path)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                Ok(Box::new(stream))
-            }
+            Self::Path(path) => Ok(Box::new(patient(UnixStream::connect(path)?)?)),
         }
     }
 }
@@ -107,30 +104,28 @@ impl Listener {
 
     /// Takes one question and answers it on a thread of its own, with what `text` says now.
     pub(super) fn answer(&self, text: impl FnOnce() -> String) {
-        let stream: Box<dyn Stream> = match self {
-            Self::Tcp(socket) => match socket.accept() {
-                Ok((stream, _)) => Box::new(limited(stream)),
-                Err(_) => return,
-            },
-            Self::Unix(socket, _) => match socket.accept() {
-                Ok((stream, _)) => {
-                    let _ = stream.set_read_timeout(Some(PATIENCE));
-                    let _ = stream.set_write_timeout(Some(PATIENCE));
-                    Box::new(stream)
-                }
-                Err(_) => return,
-            },
+        let Ok(stream) = self.accept() else {
+            return;
         };
         let text = text();
         let thread = thread::Builder::new().name("metrics".into());
         let _ = thread.spawn(move || converse(stream, &text));
     }
+
+    fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        Ok(match self {
+            Self::Tcp(socket) => Box::new(patient(socket.accept()?.0)?),
+            Self::Unix(socket, _) => Box::new(patient(socket.accept()?.0)?),
+        })
+    }
 }
 
-fn limited(stream: TcpStream) -> TcpStream {
-    let _ = stream.set_read_timeout(Some(PATIENCE));
-    let _ = stream.set_write_timeout(Some(PATIENCE));
-    stream
+/// Neither side waits longer for the other.
+fn patient<S: AsFd>(stream: S) -> io::Result<S> {
+    let socket = SockRef::from(&stream);
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 impl AsFd for Listener {

@@ -12,14 +12,16 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
         inotify::{AddWatchFlags, InitFlags, Inotify},
-        resource::{Resource, getrlimit, setrlimit},
         signal::{SigSet, Signal},
         signalfd::{SfdFlags, SignalFd},
     },
 };
 
-use super::{configuration::Configuration, metrics, notify};
-use crate::{Handover, HandoverListener, Relay, Stop, prometheus};
+use super::{
+    configuration::{Configuration, Settings},
+    metrics, notify,
+};
+use crate::{Handover, HandoverListener, Relay, Stop, prometheus, raise_descriptor_limit};
 
 pub(super) enum Failure {
     /// The configuration, line by line.
@@ -33,7 +35,7 @@ fn system<E: Into<io::Error>>(what: &'static str) -> impl FnOnce(E) -> Failure {
 
 struct Service {
     relay: Relay,
-    configuration: Configuration,
+    settings: Settings,
     file: Option<PathBuf>,
     signals: SignalFd,
     changes: Option<Inotify>,
@@ -70,7 +72,10 @@ pub(super) fn run(configuration: Configuration, file: Option<PathBuf>) -> Result
 
 impl Service {
     fn start(configuration: Configuration, file: Option<PathBuf>) -> Result<Self, Failure> {
-        raise_descriptor_limit();
+        if let Err(error) = raise_descriptor_limit(u64::MAX) {
+            tracing::warn!(%error, "cannot raise the limit of open files");
+        }
+        let Configuration { set, settings } = configuration;
         // Before there are other threads: they inherit it, and signals come here only.
         let wanted = SigSet::from_iter([Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT]);
         wanted.thread_block().map_err(system("blocking signals"))?;
@@ -79,23 +84,23 @@ impl Service {
         // From here on, so that no change between reading and watching is missed.
         let changes = file.as_deref().map(watch).transpose().map_err(system("inotify"))?;
         let mut relay =
-            Relay::start(configuration.options.clone()).map_err(system("starting the workers"))?;
-        let place = configuration.handover.as_deref();
+            Relay::start(settings.options.clone()).map_err(system("starting the workers"))?;
+        let place = settings.handover.as_deref();
         let before =
             place.map(Handover::connect).transpose().map_err(system("handover"))?.flatten();
         if let Some(before) = &before {
             relay.take_over(before).map_err(system("taking over"))?;
         }
-        relay.apply(configuration.set.clone()).map_err(|error| Failure::Wrong(error.lines))?;
+        relay.apply(set).map_err(|error| Failure::Wrong(error.lines))?;
         if let Some(before) = &before {
             let gone = before.say("ready").and_then(|()| before.expect("gone"));
             gone.map_err(system("taking over"))?;
             tracing::info!("took over from the relay that ran before");
         }
         let handover = place.map(HandoverListener::bind).transpose().map_err(system("handover"))?;
-        let metrics = configuration.metrics.as_ref().map(metrics::Listener::bind).transpose();
+        let metrics = settings.metrics.as_ref().map(metrics::Listener::bind).transpose();
         let metrics = metrics.map_err(system("metrics"))?;
-        let mut service = Self { relay, configuration, file, signals, changes, metrics, handover };
+        let mut service = Self { relay, settings, file, signals, changes, metrics, handover };
         service.told_ready();
         Ok(service)
     }
@@ -107,7 +112,7 @@ impl Service {
                 (forward.transport, &forward.listen, &forward.connect);
             tracing::info!("{name}: {transport} {listen} leads to {connect}");
         }
-        tracing::info!(forwards = count, workers = self.configuration.options.workers, "ready");
+        tracing::info!(forwards = count, workers = self.settings.options.workers, "ready");
         notify::tell(&format!("READY=1\nSTATUS={count} forwards"));
     }
 
@@ -158,17 +163,17 @@ impl Service {
             tracing::info!("nothing to reload: the forward was given on the command line");
             return;
         };
-        let read = Configuration::read(file).and_then(|new| {
-            self.relay.apply(new.set.clone()).map_err(|error| error.lines)?;
-            Ok(new)
+        let read = Configuration::read(file).and_then(|Configuration { set, settings }| {
+            self.relay.apply(set).map_err(|error| error.lines)?;
+            Ok(settings)
         });
         match read {
             Ok(new) => {
-                let old = &self.configuration;
+                let old = &self.settings;
                 if (new.options.workers, &new.metrics) != (old.options.workers, &old.metrics) {
                     tracing::warn!("[relay]: workers and metrics change with the next start");
                 }
-                self.configuration.drain = new.drain;
+                self.settings.drain = new.drain;
                 self.told_ready();
             }
             Err(lines) => {
@@ -192,7 +197,7 @@ impl Service {
 
     /// Lets connections end in their time; a second signal ends them at once.
     fn stop(self, how: fn(Relay, Stop)) {
-        let drain = self.configuration.drain;
+        let drain = self.settings.drain;
         let open = self.relay.open();
         notify::tell(&format!("STOPPING=1\nSTATUS={open} connections may go on for {drain:?}"));
         tracing::info!(open, ?drain, "ending");
@@ -215,13 +220,4 @@ fn watch(file: &Path) -> nix::Result<Inotify> {
     let directory = parent.unwrap_or(Path::new("."));
     inotify.add_watch(directory, AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_MOVED_TO)?;
     Ok(inotify)
-}
-
-/// Two descriptors per connection: as many as the system allows.
-fn raise_descriptor_limit() {
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
-    {
-        tracing::warn!(%error, "cannot raise the limit of open files");
-    }
 }

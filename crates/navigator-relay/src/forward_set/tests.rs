@@ -3,14 +3,14 @@
 use super::*;
 
 fn lines(text: &str) -> Vec<String> {
-    match ForwardSet::from_toml(text, &[]) {
+    match ForwardSet::from_toml(text) {
         Ok(_) => Vec::new(),
         Err(invalid) => invalid.lines,
     }
 }
 
 fn set(text: &str) -> ForwardSet {
-    ForwardSet::from_toml(text, &[]).unwrap()
+    ForwardSet::from_toml(text).unwrap()
 }
 
 #[test]
@@ -83,6 +83,14 @@ fn what_is_wrong_is_one_line_that_names_the_entry() {
             "forward.x: listen.netns: '../x' is no name",
         ),
         ("[forward.'a b']\nlisten = ':1'\nconnect = '10.0.0.1:1'".into(), "forward.a b: a name is"),
+        (
+            "[forward.\"a\\nb\"]\nlisten = ':1'\nconnect = '10.0.0.1:1'".into(),
+            "forward.a\\nb: a name is",
+        ),
+        (
+            "[forward.x]\nlisten = \"\\n\"\nconnect = ':1'".into(),
+            "forward.x: listen: '\\n' has no port",
+        ),
     ];
     for (text, expected) in cases {
         let found = lines(&text);
@@ -152,16 +160,76 @@ fn names_share_a_port_but_not_each_other() {
     }
 }
 
+/// Every key that a forward takes.
+const DOCUMENT: &str = "
+[forward.a]
+protocol = 'tcp'
+listen = { address = '[2001:db8::1]:20000-20009', netns = 'in' }
+connect = { address = '10.0.0.5:30000', netns = 'out' }
+connect_timeout_s = 1.5
+idle_timeout_s = 3600
+half_closed_timeout_s = 300
+keepalive_s = 0
+allowed_sources = ['192.0.2.0/24', '2001:db8::1']
+max_connections = 10
+max_new_per_second = 10
+max_bytes_per_second = 1000000
+proxy_protocol = 'v2'
+proxy_protocol_from = ['10.0.0.0/8']
+sni = ['www.example.org', '*.example.org', '*']
+removal = 'drain'
+[forward.b]
+protocol = 'udp'
+listen = ':53'
+connect = '[2001:db8::53]:53'
+";
+
+/// What is told stands in a log: a line is a line.
+fn one_line_each(text: &str) -> Result<(), proptest::test_runner::TestCaseError> {
+    for line in lines(text) {
+        proptest::prop_assert!(!line.contains('\n'), "{line:?}");
+        proptest::prop_assert!(!line.is_empty());
+    }
+    Ok(())
+}
+
+#[test]
+fn the_document_that_is_mangled_is_a_good_one() {
+    assert_eq!(set(DOCUMENT).len(), 2);
+}
+
 proptest::proptest! {
     #[test]
-    fn no_text_makes_it_panic(text: String, listen: String, connect: String, key: String) {
-        let _ = ForwardSet::from_toml(&text, &[]);
-        let value = |text: &str| toml::Value::from(text).to_string();
+    fn fuzz_forwards_of_any_text(text: String, listen: Vec<char>, connect: Vec<char>, key: Vec<char>) {
+        one_line_each(&text)?;
+        let value = |text: &[char]| toml::Value::from(String::from_iter(text)).to_string();
         let entry = format!(
-            "[forward.x]\nlisten = {}\nconnect = {}\n{} = 1\n",
-            value(&listen), value(&connect), value(&key)
+            "[forward.{0}]\nlisten = {1}\nconnect = {2}\n{0} = 1\n",
+            value(&key).replace("\"\"\"", "\""), value(&listen), value(&connect)
         );
-        let _ = ForwardSet::from_toml(&entry, &[]);
+        one_line_each(&entry)?;
+    }
+
+    /// Whatever becomes of a good document: a set, or a line for each thing that is wrong.
+    #[test]
+    fn fuzz_forwards_of_a_mangled_document(
+        changes in proptest::collection::vec((0..DOCUMENT.len(), 0..9_usize, proptest::prelude::any::<Vec<u8>>()), 1..5),
+    ) {
+        let mut bytes = DOCUMENT.as_bytes().to_vec();
+        for (at, length, with) in changes {
+            let at = at.min(bytes.len());
+            let end = (at + length).min(bytes.len());
+            bytes.splice(at..end, with);
+        }
+        one_line_each(&String::from_utf8_lossy(&bytes))?;
+    }
+
+    /// Pieces that mean something, in any order.
+    #[test]
+    fn fuzz_forwards_of_shuffled_pieces(order in proptest::collection::vec(proptest::prelude::any::<proptest::sample::Index>(), 0..30)) {
+        let pieces: Vec<&str> = DOCUMENT.split_inclusive([' ', '\n', '.', ',', '\'']).collect();
+        let text: String = order.iter().map(|index| *index.get(&pieces)).collect();
+        one_line_each(&text)?;
     }
 
     #[test]

@@ -18,11 +18,30 @@ pub struct InvalidText {
     pub lines: Vec<String>,
 }
 
+impl InvalidText {
+    /// What is quoted of a document may have line ends in it.
+    fn new(mut lines: Vec<String>) -> Self {
+        for line in &mut lines {
+            if line.contains(char::is_control) {
+                *line = line.chars().map(visible).collect();
+            }
+        }
+        Self { lines }
+    }
+}
+
+fn visible(character: char) -> String {
+    match character {
+        control if control.is_control() => control.escape_default().to_string(),
+        other => other.to_string(),
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ForwardText {
     #[serde(default)]
-    protocol: ProtocolText,
+    protocol: Transport,
     listen: Place,
     connect: Place,
     connect_timeout_s: Option<f64>,
@@ -35,13 +54,13 @@ struct ForwardText {
     max_connections: Option<u32>,
     max_new_per_second: Option<u32>,
     max_bytes_per_second: Option<u64>,
-    proxy_protocol: Option<ProxyText>,
+    proxy_protocol: Option<ProxyVersion>,
     #[serde(default)]
     proxy_protocol_from: Vec<String>,
     #[serde(default)]
     sni: Vec<String>,
     #[serde(default)]
-    removal: RemovalText,
+    removal: Removal,
 }
 
 /// `"address:port"`, or the same with a namespace.
@@ -63,33 +82,20 @@ struct There {
     netns: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
-enum ProtocolText {
-    #[default]
-    Tcp,
-    Udp,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ProxyText {
-    V1,
-    V2,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "lowercase")]
-enum RemovalText {
-    #[default]
-    Cut,
-    Drain,
-}
-
 impl ForwardSet {
-    /// Reads `[forward.NAME]` tables. Keys outside of them are refused, except those in `besides`.
-    pub fn from_toml(text: &str, besides: &[&str]) -> Result<Self, InvalidText> {
-        let table: Table = toml::from_str(text).map_err(|error| one(position(text, &error)))?;
+    /// Reads `[forward.NAME]` tables, and nothing besides.
+    ///
+    /// # Errors
+    /// A line for each thing that is wrong.
+    pub fn from_toml(text: &str) -> Result<Self, InvalidText> {
+        Self::from_table(parse(text)?)
+    }
+
+    /// The same of a document whose text has been read already.
+    ///
+    /// # Errors
+    /// A line for each thing that is wrong.
+    pub(crate) fn from_table(table: Table) -> Result<Self, InvalidText> {
         let mut lines = Vec::new();
         let mut forwards = Vec::new();
         for (key, value) in table {
@@ -105,23 +111,23 @@ impl ForwardSet {
                     }
                 }
                 ("forward", _) => lines.push("forward: write [forward.NAME]".to_owned()),
-                (key, _) if besides.contains(&key) => {}
                 (key, _) => lines.push(format!("{key}: unknown; forwards are [forward.NAME]")),
             }
         }
         match Self::new(forwards) {
             Ok(set) if lines.is_empty() => Ok(set),
-            Ok(_) => Err(InvalidText { lines }),
+            Ok(_) => Err(InvalidText::new(lines)),
             Err(invalid) => {
                 lines.extend(invalid.iter().map(ToString::to_string));
-                Err(InvalidText { lines })
+                Err(InvalidText::new(lines))
             }
         }
     }
 }
 
-fn one(line: String) -> InvalidText {
-    InvalidText { lines: vec![line] }
+/// A document, or the line where it is none.
+pub(crate) fn parse(text: &str) -> Result<Table, InvalidText> {
+    toml::from_str(text).map_err(|error| InvalidText::new(vec![position(text, &error)]))
 }
 
 /// The parser's message in one line, with the line's number.
@@ -135,10 +141,7 @@ fn position(text: &str, error: &toml::de::Error) -> String {
 fn read(value: Value) -> Result<Forward, String> {
     let text: ForwardText =
         value.try_into().map_err(|error: toml::de::Error| error.message().replace('\n', ", "))?;
-    let transport = match text.protocol {
-        ProtocolText::Tcp => Transport::Tcp,
-        ProtocolText::Udp => Transport::Udp,
-    };
+    let transport = text.protocol;
     let mut listen: super::ListenOn = in_field("listen", text.listen.address().parse())?;
     let mut connect: super::ConnectTo = in_field("connect", text.connect.address().parse())?;
     listen.netns = text.listen.netns("listen")?;
@@ -160,17 +163,11 @@ fn read(value: Value) -> Result<Forward, String> {
         new_per_second: text.max_new_per_second,
         bytes_per_second: text.max_bytes_per_second,
     };
-    forward.proxy_protocol = text.proxy_protocol.map(|version| match version {
-        ProxyText::V1 => ProxyVersion::V1,
-        ProxyText::V2 => ProxyVersion::V2,
-    });
+    forward.proxy_protocol = text.proxy_protocol;
     forward.proxies = prefixes("proxy_protocol_from", &text.proxy_protocol_from)?;
     let names = text.sni.iter().map(|name| in_field("sni", name.parse()));
     forward.sni = names.collect::<Result<_, _>>()?;
-    forward.removal = match text.removal {
-        RemovalText::Cut => Removal::Cut,
-        RemovalText::Drain => Removal::Drain,
-    };
+    forward.removal = text.removal;
     Ok(forward)
 }
 

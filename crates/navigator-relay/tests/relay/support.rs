@@ -23,7 +23,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
 pub(crate) fn set(text: &str) -> ForwardSet {
-    ForwardSet::from_toml(text, &[]).unwrap()
+    ForwardSet::from_toml(text).unwrap()
 }
 
 pub(crate) fn relay(text: &str) -> Relay {
