@@ -57,6 +57,12 @@ impl Caller {
         Self { is_admin: true, ..Self::new(project_id, user_id).with_roles(["admin"]) }
     }
 
+    /// What the caller asked for in place of a project.
+    pub fn beyond_projects(&self) -> Option<&'static str> {
+        let system = self.system_scope.as_ref().map(|_| "system");
+        system.or_else(|| self.domain_id.as_ref().map(|_| "domain"))
+    }
+
     /// Whether the caller's project owns it, or the caller is an administrator.
     pub fn owns(&self, project_id: &ProjectId) -> bool {
         self.is_admin || (!project_id.0.is_empty() && self.project_id == *project_id)

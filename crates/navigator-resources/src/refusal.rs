@@ -51,6 +51,8 @@ refusals! {
         "Both tenant_id and project_id passed as filters.";
     HTTPNotFound {} => 404, "The resource could not be found.";
     PolicyNotAuthorized { action } => 403, "(rule:{action}) is disallowed by policy";
+    InvalidScope { token_scope } => 403,
+        "This needs a token of a project, and the request came with one of scope {token_scope}.";
     Conflict { reason } => 409, "{reason}";
     DuplicateRbacPolicy {} => 409, "An RBAC policy already exists with those values.";
     RbacPolicyInUse { object_id, details } => 409,

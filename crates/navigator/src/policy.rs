@@ -48,6 +48,10 @@ pub(crate) fn run(policy: &Policy, action: &PolicyAction) -> anyhow::Result<bool
         }
         PolicyAction::Check { rule, caller, target } => {
             let caller = policy.recognize(read_caller(caller)?);
+            if let Some(scope) = caller.beyond_projects() {
+                println!("denied\na token of scope {scope} is of no project");
+                return Ok(false);
+            }
             let explanation = policy.explain(&caller, rule, &Attributes::read(target)?);
             let allowed = explanation.outcome == Outcome::Allow;
             println!("{}", if allowed { "allowed" } else { "denied" });
@@ -128,6 +132,8 @@ mod tests {
         assert!(check("get_network", "roles=reader,project=p", "project_id=q,shared=true"));
         assert!(check("create_port", "roles=x,member,project=p", "network:project_id=p"));
         assert!(check("get_agent", "roles=admin", ""));
+        assert!(!check("get_agent", "roles=admin,system=all", ""));
+        assert!(!check("get_agent", "roles=admin,domain=d", ""));
         assert!(!check("no_such_rule", "roles=admin", ""));
         assert!(read_caller("colour=red").is_err());
     }

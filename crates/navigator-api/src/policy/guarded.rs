@@ -1,9 +1,16 @@
 //! Routes with the rules that decide on them.
 
-use axum::{Router, routing::MethodRouter};
+use axum::{
+    Extension, Router,
+    extract::Request,
+    middleware::{Next, from_fn},
+    response::{IntoResponse as _, Response},
+    routing::MethodRouter,
+};
+use navigator_resources::{Caller, Refusal};
 
 use super::Policy;
-use crate::state::ApiState;
+use crate::{fault::Fault, state::ApiState};
 
 /// A method of a route, and the rule that decides on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +47,7 @@ impl Guarded {
             path: path.to_owned(),
             rule: Some(rule.into()),
         }));
-        self.routes = self.routes.route(path, methods);
+        self.routes = self.routes.route(path, methods.route_layer(from_fn(in_project)));
         self
     }
 
@@ -69,4 +76,15 @@ impl Guarded {
         let unknown: Vec<_> = unknown.map(|(path, rule)| format!("{path} ({rule})")).collect();
         if unknown.is_empty() { Ok(self.routes) } else { Err(UnregisteredRules(unknown)) }
     }
+}
+
+/// Neutron's rules are for tokens of a project: what the administrator of a domain, or of the whole
+/// system, may do to networks, none of them says.
+async fn in_project(
+    Extension(caller): Extension<Caller>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(scope) = caller.beyond_projects() else { return next.run(request).await };
+    Fault::from(Refusal::InvalidScope { token_scope: scope.to_owned() }).into_response()
 }

@@ -33,7 +33,7 @@ pub(crate) fn declarations() -> Vec<&'static Declaration> {
 }
 
 /// Whether a POST makes one at all.
-fn is_created(declaration: &Declaration) -> bool {
+pub(crate) fn is_created(declaration: &Declaration) -> bool {
     declaration.verbs.create
         && declaration.attributes.iter().any(|a| !matches!(a.on_create, OnCreate::Refused))
 }

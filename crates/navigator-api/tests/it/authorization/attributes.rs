@@ -174,17 +174,17 @@ impl Matrix {
         let said = self.said(kind, &rule.path, site);
         let name = format!("update_{}", kind.name);
         let facts = self.world.facts(site, kind);
-        let expected = if self.person(who).token.is_none() {
-            Expected::Unauthorized
-        } else if !self.sees(who, rule.kind, site) {
-            Expected::NotFound
-        } else if self.allows(who, &name, &facts)
-            && self.permits(who, &name, &[], &facts.with(&said), &said)
-        {
-            if kind.has_revisions() { Expected::Exactly(412) } else { Expected::Through }
-        } else {
-            Expected::Forbidden
-        };
+        let expected = self.if_asked(who, || {
+            if !self.sees(who, rule.kind, site) {
+                Expected::NotFound
+            } else if self.allows(who, &name, &facts)
+                && self.permits(who, &name, &[], &facts.clone().with(&said), &said)
+            {
+                if kind.has_revisions() { Expected::Exactly(412) } else { Expected::Through }
+            } else {
+                Expected::Forbidden
+            }
+        });
         let path = format!(
             "{}/{}",
             self.world.collection(kind.declaration, site),
@@ -198,7 +198,7 @@ impl Matrix {
     }
 
     async fn show(&mut self, who: usize, rule: &AttributeRule, site: usize) {
-        if !self.sees(who, rule.kind, site) || self.person(who).token.is_none() {
+        if !self.sees(who, rule.kind, site) || self.person(who).project.is_none() {
             return;
         }
         let kind = &self.world.kinds[rule.kind];

@@ -22,14 +22,7 @@ impl Matrix {
         for id in ids {
             let path = Ids { parent: "", id: &id }.in_path(&route.path);
             let path = path.replace("{type}", "bandwidth_limit");
-            let rule = route.rule.as_deref().unwrap();
-            let expected = if self.person(who).token.is_none() {
-                Expected::Unauthorized
-            } else if self.allows(who, rule, &Facts::none()) {
-                Expected::Through
-            } else {
-                Expected::Forbidden
-            };
+            let expected = self.if_allowed(who, route, &Facts::none());
             let body = if route.method == "GET" { Value::Null } else { json!({}) };
             let answer = self.ask(who, route.method, &path, &body).await;
             let cell = format!("{} {} {path}", self.person(who).name, route.method);
@@ -48,14 +41,7 @@ impl Matrix {
                 Place::Callers => self.person(who).project.clone(),
                 _ => Some(project),
             };
-            let rule = route.rule.as_deref().unwrap();
-            let expected = if self.person(who).token.is_none() {
-                Expected::Unauthorized
-            } else if self.allows(who, rule, &Facts::of(of.as_deref())) {
-                Expected::Through
-            } else {
-                Expected::Forbidden
-            };
+            let expected = self.if_allowed(who, route, &Facts::of(of.as_deref()));
             let body = if route.method == "PUT" { json!({"quota": {}}) } else { Value::Null };
             let answer = self.ask(who, route.method, &path, &body).await;
             let cell = format!("{} {} {path}", self.person(who).name, route.method);
@@ -70,11 +56,10 @@ impl Matrix {
             let path = route.path.replace("{id}", &network);
             let answer = self.ask(who, route.method, &path, &Value::Null).await;
             let allowed = self.allows(who, rule, &self.world.sites[site].facts);
-            let expected = match (&self.person(who).token, route.path.contains("{id}")) {
-                (None, _) => Expected::Unauthorized,
-                (_, true) if !allowed => Expected::NotFound,
+            let expected = self.if_asked(who, || match route.path.contains("{id}") {
+                true if !allowed => Expected::NotFound,
                 _ => Expected::Exactly(200),
-            };
+            });
             let label = self.world.sites[site].label;
             let cell = format!("{} GET {path} ({label})", self.person(who).name);
             self.note(&cell, expected, &answer);

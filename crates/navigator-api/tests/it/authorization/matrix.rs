@@ -189,6 +189,25 @@ impl Matrix {
         parent.map_or("", |parent| &self.world.sites[site].objects[&parent])
     }
 
+    /// What comes of it for whom rules are asked: those with a token, of a project.
+    pub(super) fn if_asked(&self, who: usize, decided: impl FnOnce() -> Expected) -> Expected {
+        let person = self.person(who);
+        match (&person.token, &person.project) {
+            (None, _) => Expected::Unauthorized,
+            (_, None) => Expected::Forbidden,
+            _ => decided(),
+        }
+    }
+
+    /// What comes of a rule that is about no object.
+    pub(super) fn if_allowed(&self, who: usize, route: &GuardedRoute, facts: &Facts) -> Expected {
+        let rule = route.rule.as_deref().unwrap();
+        self.if_asked(who, || match self.allows(who, rule, facts) {
+            true => Expected::Through,
+            false => Expected::Forbidden,
+        })
+    }
+
     /// All people, all objects, one method of one path.
     async fn walk(&mut self, route: &GuardedRoute, place: Place) {
         for who in 0..self.world.people.all.len() {
@@ -235,11 +254,10 @@ impl Matrix {
             let kind = &self.world.kinds[index];
             let path = self.world.collection(kind.declaration, site);
             let answer = self.ask(who, route.method, &path, &Value::Null).await;
-            let expected = match (&self.person(who).token, self.sees_parent(who, kind, site)) {
-                (None, _) => Expected::Unauthorized,
-                (_, true) => Expected::Exactly(200),
-                (_, false) => Expected::NotFound,
-            };
+            let expected = self.if_asked(who, || match self.sees_parent(who, kind, site) {
+                true => Expected::Exactly(200),
+                false => Expected::NotFound,
+            });
             let cell =
                 format!("{} GET {path} ({})", self.person(who).name, self.world.sites[site].label);
             let declaration = kind.declaration;
@@ -257,20 +275,17 @@ impl Matrix {
 
     /// What the policy says of a POST of this.
     pub(super) fn creation(&self, who: usize, index: usize, site: usize, body: &Value) -> Expected {
+        self.if_asked(who, || self.creation_in_project(who, index, site, body))
+    }
+
+    fn creation_in_project(&self, who: usize, index: usize, site: usize, body: &Value) -> Expected {
         let (kind, person) = (&self.world.kinds[index], self.person(who));
         let rule = format!("create_{}", kind.name);
-        if person.token.is_none() {
-            return Expected::Unauthorized;
-        }
         if !self.sees_parent(who, kind, site) {
             return Expected::NotFound;
         }
         if !self.ever_allows(who, &rule) {
             return Expected::Forbidden;
-        }
-        let owned = kind.declaration.attribute("project_id").is_some();
-        if person.project.is_none() && owned && kind.parent().is_none() {
-            return Expected::Exactly(400);
         }
         // A new object is the caller's own, on what the site's owner has.
         let around = self.world.facts(site, kind);
@@ -315,12 +330,20 @@ impl Matrix {
 
     /// Of an object of the site, in its own place.
     fn on_object(&self, who: usize, route: &GuardedRoute, kind: usize, site: usize) -> Expected {
+        self.if_asked(who, || self.on_object_in_project(who, route, kind, site))
+    }
+
+    fn on_object_in_project(
+        &self,
+        who: usize,
+        route: &GuardedRoute,
+        kind: usize,
+        site: usize,
+    ) -> Expected {
         let rule = route.rule.as_deref().unwrap();
         let facts = self.world.facts(site, &self.world.kinds[kind]);
         let kind_of = &self.world.kinds[kind];
-        if self.person(who).token.is_none() {
-            Expected::Unauthorized
-        } else if !self.sees(who, kind, site) {
+        if !self.sees(who, kind, site) {
             Expected::NotFound
         } else if !self.allows(who, rule, &facts) {
             // Reading what belongs to an object one sees is still about what exists.
@@ -390,8 +413,7 @@ impl Matrix {
             let path = ids.in_path(&route.path);
             let body = body_of(&self.world.kinds[kind], route);
             let answer = self.ask(who, route.method, &path, &body).await;
-            let token = self.person(who).token.is_some();
-            let expected = if token { Expected::NotFound } else { Expected::Unauthorized };
+            let expected = self.if_asked(who, || Expected::NotFound);
             let cell = format!("{} {} {path} ({label})", self.person(who).name, route.method);
             // Where no parent is, it is as where one is not seen.
             let kind = &self.world.kinds[kind];

@@ -92,7 +92,7 @@ impl Matrix {
                     Some(_) => !self.sees_parent(who, kind, FOREIGN),
                     None => !self.sees(who, pair.kind, FOREIGN),
                 };
-                if !hidden || self.person(who).token.is_none() {
+                if !hidden || self.person(who).project.is_none() {
                     continue;
                 }
                 let mut counts = BTreeMap::new();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use axum::body::Body;
 use navigator_bus::ControlPlane as _;
-use navigator_resources::{Declaration, OnCreate, Rules, Visitor, visit_all};
+use navigator_resources::{Declaration, Rules, Visitor, visit_all};
 use navigator_testkit::keystone::Cloud as Keystone;
 use serde_json::{Value, json};
 
@@ -16,6 +16,7 @@ use super::{
 use crate::{
     agents::beat,
     cloud::{Answer, Backend, Cloud, request, text},
+    every_resource,
 };
 
 pub(super) const NOBODYS_ID: &str = "00000000-0000-4000-8000-00000000dead";
@@ -62,8 +63,7 @@ impl Kind {
     }
 
     pub(super) fn is_created(&self) -> bool {
-        let said = |a: &navigator_resources::Attribute| !matches!(a.on_create, OnCreate::Refused);
-        self.declaration.verbs.create && self.declaration.attributes.iter().any(said)
+        every_resource::is_created(self.declaration)
     }
 }
 
