@@ -2,11 +2,17 @@
 
 use std::{
     fs::{self, File},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::{self, Child, Command},
+    sync::atomic::{AtomicU16, Ordering},
     thread,
     time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
 };
 
 use crate::navigator::binary;
@@ -22,20 +28,36 @@ pub struct Server {
     pub address: SocketAddr,
 }
 
+/// On loopback, and nobody else's: the address is that of this process, by its id.
+fn own_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(9696);
+    let [_, a, b, c] = process::id().to_be_bytes();
+    (Ipv4Addr::new(127, a, b, c), NEXT.fetch_add(1, Ordering::Relaxed)).into()
+}
+
+/// Writes `config` (TOML) to a file `name` in `directory`, with where the server listens, which is
+/// all that `config` does not say. Its `[server]` section comes first.
+pub(crate) fn configure(directory: &Path, name: &str, config: &str) -> (PathBuf, SocketAddr) {
+    let (file, address) = (directory.join(format!("{name}.toml")), own_address());
+    let listen = format!("[server]\nlisten = '{address}'");
+    fs::write(&file, config.replacen("[server]", &listen, 1)).expect("write the configuration");
+    (file, address)
+}
+
 impl Server {
-    /// Its files are named `name` in `directory`. `config` (TOML) says all but where it listens, so
-    /// that its `[server]` section comes first.
+    /// Its files are named `name` in `directory`.
     pub fn start(directory: &Path, name: &str, config: &str) -> Self {
-        // Free a moment ago, which is all that can be known.
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
-        let address = free.expect("a free port");
-        let file = directory.join(format!("{name}.toml"));
-        let listen = format!("[server]\nlisten = '{address}'");
-        fs::write(&file, config.replacen("[server]", &listen, 1)).expect("write the configuration");
-        let log = directory.join(format!("{name}.log"));
+        let (file, address) = configure(directory, name, config);
+        Self::run(&file, address)
+    }
+
+    /// With a configuration that says that it listens at `address`.
+    pub(crate) fn run(config: &Path, address: SocketAddr) -> Self {
+        let log = config.with_extension("log");
         let written = File::create(&log).expect("a log");
         let mut command = Command::new(binary());
-        command.arg("server").arg("--config").arg(&file).env("NO_COLOR", "1");
+        command.arg("server").arg("--config").arg(config);
+        command.env("NO_PROXY", "*").env("NO_COLOR", "1");
         command.stdout(written.try_clone().expect("a log")).stderr(written);
         let process = command.spawn().expect("start navigator");
         let server = Self { process, log, address };
@@ -47,19 +69,42 @@ impl Server {
         let start = Instant::now();
         while TcpStream::connect(self.address).is_err() {
             assert!(start.elapsed() < START_LIMIT, "{} does not answer", self.address);
-            thread::sleep(Duration::from_millis(50));
+            thread::sleep(Duration::from_millis(20));
         }
     }
 
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Has it read again what it can read again.
+    pub fn hang_up(&self) {
+        self.signal(Signal::SIGHUP);
+    }
+
+    /// Has it end as an operator would; its whole log.
+    pub fn end(mut self) -> String {
+        self.signal(Signal::SIGTERM);
+        let _ = self.process.wait();
+        self.log()
+    }
+
+    fn signal(&self, signal: Signal) {
+        // By its own id, which cannot be another's before it was waited for.
+        if let Ok(pid) = self.process.id().try_into() {
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         if thread::panicking() {
-            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            let log = self.log();
             let last: Vec<&str> = log.lines().rev().take(50).collect();
             eprintln!("--- the end of {} ---", self.log.display());
             last.iter().rev().for_each(|line| eprintln!("{line}"));

@@ -3,27 +3,20 @@
 
 use std::{
     ffi::OsStr,
-    fs::{self, File},
-    net::{SocketAddr, TcpListener, TcpStream},
+    fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
+    process::{Command, Output, Stdio},
 };
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use tempfile::TempDir;
 
 use crate::{
-    Host, Navigator,
+    Host, Navigator, Server,
     keystone::{Account, Cloud},
     navigator::binary,
+    server,
 };
-
-/// Longest wait for a server that listens in milliseconds on an idle machine.
-const LIMIT: Duration = Duration::from_secs(20);
 
 /// Of the server's own user.
 pub const SERVICE_PASSWORD: &str = "service secret";
@@ -122,51 +115,36 @@ pub fn navigator(config: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// A registered server on the loopback. It ends with the value, by SIGTERM.
-pub struct Server {
+/// A server on the loopback that is registered with a Keystone.
+pub struct Registered {
     pub keystone: Cloud,
     pub directory: TempDir,
     pub config: PathBuf,
-    pub address: SocketAddr,
     /// What the registration said.
-    pub registered: String,
-    process: Child,
+    pub said: String,
+    pub server: Server,
 }
 
-impl Server {
+impl Registered {
     /// With `settings` (TOML) beside its address, database and identity.
     pub fn start(settings: &str) -> Self {
         let keystone = Cloud::at_hand();
         let directory = TempDir::new().expect("a directory");
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = address.expect("a free port");
-        let config = directory.path().join("navigator.toml");
         let database = directory.path().join("navigator.sqlite");
         let text = format!(
-            "{settings}\n[server]\nlisten = '{address}'\ndatabase = 'sqlite:{}'\n{}",
+            "[server]\ndatabase = 'sqlite:{}'\n{settings}{}",
             database.display(),
             identity(&keystone)
         );
-        fs::write(&config, text).expect("write the configuration");
+        let (config, address) = server::configure(directory.path(), "navigator", &text);
         let endpoint = format!("http://{address}");
-        let registered = register(&keystone, &mut Command::new(binary()), &config, &endpoint);
-        let log = File::create(directory.path().join("log")).expect("a log");
-        let process = navigator(&config, &["server"]).stderr(log).spawn().expect("a server");
-        let server = Self { keystone, directory, config, address, registered, process };
-        let start = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            assert!(start.elapsed() < LIMIT, "the server does not listen: {}", server.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        server
+        let said = register(&keystone, &mut Command::new(binary()), &config, &endpoint);
+        let server = Server::run(&config, address);
+        Self { keystone, directory, config, said, server }
     }
 
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    pub fn log(&self) -> String {
-        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+        format!("http://{}", self.server.address)
     }
 
     /// A program in the server's directory that knows its cloud by this account.
@@ -176,34 +154,5 @@ impl Server {
         command.env("HOME", self.directory.path()).current_dir(self.directory.path());
         command.stdin(Stdio::null());
         command
-    }
-
-    /// Ends it; its whole log.
-    pub fn end(mut self) -> String {
-        self.stop();
-        self.log()
-    }
-
-    /// Has it read again what it can read again.
-    pub fn hang_up(&self) {
-        self.signal(Signal::SIGHUP);
-    }
-
-    fn signal(&self, signal: Signal) {
-        // By its own id, which cannot be another's before it was waited for.
-        if let Ok(pid) = self.process.id().try_into() {
-            let _ = kill(Pid::from_raw(pid), signal);
-        }
-    }
-
-    fn stop(&mut self) {
-        self.signal(Signal::SIGTERM);
-        let _ = self.process.wait();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop();
     }
 }

@@ -12,14 +12,14 @@ use std::{
 use navigator_testkit::{
     keystone::Account,
     navigator::binary,
-    stock::{self, SERVICE_PASSWORD, Server, navigator, said, succeeds},
+    stock::{self, Registered, SERVICE_PASSWORD, navigator, said, succeeds},
 };
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// The installed client, as one account.
 struct Client<'a> {
-    server: &'a Server,
+    server: &'a Registered,
     account: Account,
 }
 
@@ -43,9 +43,9 @@ impl Client<'_> {
 
 #[test]
 fn the_stock_client_finds_the_service_in_keystones_catalogue() {
-    let server = Server::start("[log]\nformat = 'json'\n");
+    let server = Registered::start("[log]\nformat = 'json'\n");
     let (keystone, config) = (&server.keystone, &server.config);
-    assert!(server.registered.contains("public endpoint"), "{}", server.registered);
+    assert!(server.said.contains("public endpoint"), "{}", server.said);
     let again = stock::register(keystone, &mut Command::new(binary()), config, &server.endpoint());
     assert_eq!(again, "Everything was there.\n");
 
@@ -68,7 +68,7 @@ fn the_stock_client_finds_the_service_in_keystones_catalogue() {
     assert_eq!(refused.status.code(), Some(1), "{}", said(&refused));
     assert!(said(&refused).contains("401"), "{}", said(&refused));
 
-    let log = server.end();
+    let log = server.server.end();
     let lines: Vec<Value> = log
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))

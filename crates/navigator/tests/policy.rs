@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use navigator_testkit::stock::Server;
+use navigator_testkit::{Server, stock::Registered};
 use tempfile::TempDir;
 
 /// Longest wait for what takes milliseconds, or a period of five seconds.
@@ -43,20 +43,21 @@ fn a_changed_file_counts_and_a_bad_one_leaves_the_rules_as_they_are() {
     let file = directory.path().join("policy.yaml");
     let write = |text: &str| fs::write(&file, text).unwrap();
     write("");
-    let server = Server::start(&format!("[policy]\nfile = '{}'\n", file.display()));
-    let token = server.keystone.log_in(&server.keystone.account(&["member"]));
-    assert_eq!(shares(&server, &token), 403);
+    let registered = Registered::start(&format!("[policy]\nfile = '{}'\n", file.display()));
+    let (server, keystone) = (&registered.server, &registered.keystone);
+    let token = keystone.log_in(&keystone.account(&["member"]));
+    assert_eq!(shares(server, &token), 403);
 
     write("\"create_network:shared\": \"role:member\"\n");
     server.hang_up();
-    until("opened", &server, || shares(&server, &token) == 201);
+    until("opened", server, || shares(server, &token) == 201);
 
     write("\"create_network:shared\": \"role:\"\n");
     server.hang_up();
-    until("told", &server, || server.log().contains("policy rules not read"));
-    assert_eq!(shares(&server, &token), 201);
+    until("told", server, || server.log().contains("policy rules not read"));
+    assert_eq!(shares(server, &token), 201);
 
     // Without a signal, it takes a period.
     write("\"create_network:shared\": \"!\"\n");
-    until("closed", &server, || shares(&server, &token) == 403);
+    until("closed", server, || shares(server, &token) == 403);
 }

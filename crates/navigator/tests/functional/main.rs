@@ -15,7 +15,7 @@ use std::{
 
 use navigator_testkit::{
     keystone::Account,
-    stock::{self, Server},
+    stock::{self, Registered},
 };
 use serde_json::{Value, json};
 
@@ -71,11 +71,11 @@ const SKIPPED: &[(&str, &str)] = &[
     ("test_network.NetworkTests.test_network_delete_compute", "Skip Nova-net test"),
 ];
 
-struct World(Server);
+struct World(Registered);
 
 impl World {
     fn new() -> Self {
-        let server = Server::start("[network]\nphysical_networks = ['external', 'phys_net']\n");
+        let server = Registered::start("[network]\nphysical_networks = ['external', 'phys_net']\n");
         let keystone = &server.keystone;
         // The client's tests look for these by name.
         let demo = json!({"project": {"name": "demo", "domain_id": "default"}});
@@ -137,7 +137,7 @@ impl World {
     }
 }
 
-fn clouds(server: &Server, clouds: &[(&str, &Account)]) {
+fn clouds(server: &Registered, clouds: &[(&str, &Account)]) {
     let keystone = &server.keystone;
     let mut text = "clouds:\n".to_owned();
     for (name, account) in clouds {
