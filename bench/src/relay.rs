@@ -1,20 +1,17 @@
 //! Part g: the userspace relay beside socat, a plain tokio copy and, where it is installed, HAProxy. One
 //! path for all of them: client, relay and server are hosts, and the programs take turns.
 
+mod adding;
 mod flows;
 mod peers;
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use navigator_lab::{Host, Wire};
-use navigator_relay::{ForwardSet, Options, Relay};
 use navigator_testkit::Site;
 
 use crate::{
-    figures::{heading, median, milliseconds, percentile, verdict},
+    figures::{heading, median, percentile, verdict},
     load::{self, Server},
 };
 use peers::{Peer, Running};
@@ -64,7 +61,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     print(&peers, &mut found);
     memory(&hosts)?;
-    adding(&hosts)?;
+    adding::run(&hosts)?;
     println!();
     Ok(())
 }
@@ -151,42 +148,6 @@ fn memory(hosts: &Hosts) -> anyhow::Result<()> {
         let megabytes = running.resident_kb()? as f64 / 1e3;
         let goal = verdict((megabytes < 25.0).into(), "< 25 MB at 10,000");
         println!("memory with {count:>6} forwards, idle: {megabytes:.1} MB  {goal}");
-    }
-    Ok(())
-}
-
-/// Where the n-th of many forwards listens: addresses differ and the port is one, as the ports of the
-/// connections before may still be taken.
-fn elsewhere(n: usize) -> SocketAddr {
-    let n = n as u32;
-    SocketAddr::from((Ipv4Addr::from(0x7f01_0000 + n), PORT + 1))
-}
-
-/// The whole set is given each time; what is measured is the time until all workers go by it.
-fn adding(hosts: &Hosts) -> anyhow::Result<()> {
-    let entry = |n: usize| {
-        let listen = elsewhere(n + 1);
-        format!("[forward.f{n}]\nlisten = '{listen}'\nconnect = '10.9.0.2:7000'\n")
-    };
-    for count in [10, 1_000, 10_000] {
-        let sets: Result<Vec<ForwardSet>, _> = (count..count + 12)
-            .map(|count| ForwardSet::from_toml(&(0..count).map(entry).collect::<String>()))
-            .collect();
-        let sets = sets?;
-        let mut times = hosts.relay.thread(move || {
-            let mut relay = Relay::start(Options::default())?;
-            let mut times = Vec::new();
-            for set in sets {
-                let start = std::time::Instant::now();
-                relay.apply(set).map_err(std::io::Error::other)?;
-                times.push(milliseconds(start.elapsed()));
-            }
-            times.remove(0);
-            Ok::<_, std::io::Error>(times)
-        })??;
-        let time = median(&mut times);
-        let goal = verdict((time <= 1.0).into(), "≤ 1 ms");
-        println!("adding one forward to {count:>6}: {time:.2} ms  {goal}");
     }
     Ok(())
 }

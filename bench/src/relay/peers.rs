@@ -1,6 +1,7 @@
 //! The programs that are compared: started in the relay's host, asked what they cost.
 
 use std::{
+    fmt::Write as _,
     fs,
     net::SocketAddr,
     path::Path,
@@ -10,10 +11,12 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use navigator_lab::{Host, Process};
-use navigator_relay::{ForwardSet, Options, Relay, raise_descriptor_limit};
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::PORT;
+
+/// Where Navigator serves its counters.
+const METRICS: u16 = 9797;
 
 const SOCAT: &str = "/usr/bin/socat";
 const HAPROXY: &str = "/usr/sbin/haproxy";
@@ -65,20 +68,29 @@ impl Peer {
             }
             Self::Haproxy => haproxy(host, target)?,
         };
-        running(host, &mut command)
+        running(host, &mut command, PORT)
     }
 }
 
 /// As many forwards, the first of them on [`PORT`].
 pub(super) fn navigator(host: &Host, target: SocketAddr, count: usize) -> anyhow::Result<Running> {
-    running(host, &mut own(&["navigator", &target.to_string(), &count.to_string()])?)
+    let file = host.dir().join("forwards.toml");
+    let mut text = format!("[relay]\nmetrics = '127.0.0.1:{METRICS}'\n");
+    for (name, forward) in super::adding::entries(0..count, target)? {
+        let (listen, connect) = (forward.listen, forward.connect);
+        writeln!(text, "[forward.{name}]\nlisten = '{listen}'\nconnect = '{connect}'")?;
+    }
+    fs::write(&file, text)?;
+    let mut command = Command::new(navigator_testkit::navigator::binary());
+    command.args(["relay", "--config"]).arg(file).env("RUST_LOG", "error");
+    // Opened when all else is done.
+    running(host, &mut command, METRICS)
 }
 
-fn running(host: &Host, command: &mut Command) -> anyhow::Result<Running> {
+fn running(host: &Host, command: &mut Command, port: u16) -> anyhow::Result<Running> {
     let running = Running(host.process(command)?);
     let start = Instant::now();
-    let wanted = format!(":{PORT:04X}");
-    // Its last listening socket is the one on PORT.
+    let wanted = format!(":{port:04X}");
     while !host
         .run(&["cat", "/proc/net/tcp"])?
         .lines()
@@ -92,7 +104,7 @@ fn running(host: &Host, command: &mut Command) -> anyhow::Result<Running> {
     Ok(running)
 }
 
-/// This very program, as a relay.
+/// This very program, as another relay.
 fn own(arguments: &[&str]) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("relay-child").args(arguments);
@@ -145,25 +157,7 @@ impl Running {
 pub(crate) fn child(arguments: &[String]) -> anyhow::Result<()> {
     match arguments {
         [kind, target] if kind == "tokio" => tokio_copy(target.parse()?),
-        [kind, target, count] if kind == "navigator" => relay(target.parse()?, count.parse()?),
         _ => bail!("for the bench itself"),
-    }
-}
-
-fn relay(target: SocketAddr, count: usize) -> anyhow::Result<()> {
-    raise_descriptor_limit(u64::MAX)?;
-    let entry = |n: usize| {
-        let listen =
-            if n == 0 { SocketAddr::from(([0, 0, 0, 0], PORT)) } else { super::elsewhere(n) };
-        format!("[forward.f{n}]\nlisten = '{listen}'\nconnect = '{target}'\n")
-    };
-    let mut relay = Relay::start(Options::default())?;
-    // The one on PORT last, so that it tells that all are there.
-    let others: String = (1..count).map(entry).collect();
-    relay.apply(ForwardSet::from_toml(&others)?)?;
-    relay.apply(ForwardSet::from_toml(&(others + &entry(0)))?)?;
-    loop {
-        std::thread::park();
     }
 }
 

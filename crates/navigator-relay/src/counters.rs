@@ -1,7 +1,10 @@
 //! What a forward has carried and refused. Written by the workers without locks, read at any time.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -94,10 +97,13 @@ impl Counters {
     }
 }
 
-/// Durations in buckets that grow about threefold.
+/// Durations in buckets that grow about threefold. Takes hardly any room before the first one.
 #[derive(Debug, Default)]
-pub struct Histogram {
-    buckets: [AtomicU64; Self::BOUNDS_US.len() + 1],
+pub struct Histogram(OnceLock<Box<Recorded>>);
+
+#[derive(Debug, Default)]
+struct Recorded {
+    buckets: [AtomicU64; Histogram::BOUNDS_US.len() + 1],
     sum_us: AtomicU64,
 }
 
@@ -110,16 +116,18 @@ impl Histogram {
     pub(crate) fn record(&self, duration: Duration) {
         let us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let bucket = Self::BOUNDS_US.partition_point(|bound| *bound < us);
-        self.buckets[bucket].fetch_add(1, Relaxed);
-        self.sum_us.fetch_add(us, Relaxed);
+        let recorded = self.0.get_or_init(Box::default);
+        recorded.buckets[bucket].fetch_add(1, Relaxed);
+        recorded.sum_us.fetch_add(us, Relaxed);
     }
 
     /// How many durations fell into each bucket.
     pub fn buckets(&self) -> [u64; Self::BOUNDS_US.len() + 1] {
-        std::array::from_fn(|n| self.buckets[n].load(Relaxed))
+        let count = |n: usize| Some(self.0.get()?.buckets[n].load(Relaxed));
+        std::array::from_fn(|n| count(n).unwrap_or(0))
     }
 
     pub fn sum(&self) -> Duration {
-        Duration::from_micros(self.sum_us.load(Relaxed))
+        Duration::from_micros(self.0.get().map_or(0, |recorded| recorded.sum_us.load(Relaxed)))
     }
 }

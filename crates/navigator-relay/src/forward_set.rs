@@ -3,10 +3,11 @@
 //! namespace exists is found when the set is applied.
 
 mod address;
-mod overlap;
+mod check;
+mod places;
 mod text;
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 pub use address::{ConnectTo, InvalidAddress, ListenOn};
 use ipnet::IpNet;
@@ -16,11 +17,17 @@ pub(crate) use text::parse;
 
 use crate::{proxy_protocol::ProxyVersion, server_name::ServerName};
 
-/// Forwards by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+type Entries = BTreeMap<Arc<str>, Arc<Forward>>;
+
+/// Forwards by name. A copy shares them with the original.
+#[derive(Clone, Debug, Default)]
 pub struct ForwardSet {
-    forwards: BTreeMap<String, Forward>,
+    forwards: Entries,
+    places: places::Places,
 }
+
+/// What some names stand for, each of them once: a forward, or nothing any more.
+pub(crate) type Difference = Vec<(Arc<str>, Option<Arc<Forward>>)>;
 
 /// What leads from one address (or several: a range of ports) to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,21 +135,110 @@ impl Timeouts {
 
 impl ForwardSet {
     /// The set, or every entry that is wrong.
+    ///
+    /// # Errors
+    /// As [`Self::change`].
     pub fn new(
         forwards: impl IntoIterator<Item = (String, Forward)>,
     ) -> Result<Self, Vec<InvalidForward>> {
-        let set = Self { forwards: forwards.into_iter().collect() };
-        let mut invalid: Vec<_> = set.iter().filter_map(check).collect();
-        invalid.extend(overlap::find(&set));
-        if invalid.is_empty() { Ok(set) } else { Err(invalid) }
+        let mut set = Self::default();
+        set.change([], forwards)?;
+        Ok(set)
+    }
+
+    /// Takes forwards out and puts others in; one that is put in replaces the one of its name. What
+    /// this costs depends on these alone and hardly on the size of the set.
+    ///
+    /// # Errors
+    /// Every entry that is wrong, by itself or beside those that stay. The set is as before then.
+    pub fn change<'a>(
+        &mut self,
+        removed: impl IntoIterator<Item = &'a str>,
+        added: impl IntoIterator<Item = (String, Forward)>,
+    ) -> Result<(), Vec<InvalidForward>> {
+        self.replace(Self::difference_of(removed, added)).map(drop)
+    }
+
+    pub(crate) fn difference_of<'a>(
+        removed: impl IntoIterator<Item = &'a str>,
+        added: impl IntoIterator<Item = (String, Forward)>,
+    ) -> Difference {
+        let mut entries: BTreeMap<Arc<str>, _> =
+            removed.into_iter().map(|name| (Arc::from(name), None)).collect();
+        let added = added.into_iter().map(|(name, it)| (Arc::from(name), Some(Arc::new(it))));
+        entries.extend(added);
+        entries.into_iter().collect()
+    }
+
+    /// Makes the difference. Gives the one that undoes it.
+    pub(crate) fn replace(&mut self, by: Difference) -> Result<Difference, Vec<InvalidForward>> {
+        let before: Difference =
+            by.iter().map(|(name, _)| (Arc::clone(name), self.take(name))).collect();
+        let mut invalid = Vec::new();
+        for (name, forward) in &by {
+            let Some(forward) = forward else { continue };
+            let free = |set: &mut Self| set.places.add(name, forward, &set.forwards).err();
+            match check::entry_is_wrong(name, forward).or_else(|| free(self)) {
+                None => drop(self.forwards.insert(Arc::clone(name), Arc::clone(forward))),
+                Some(reason) => invalid.push(InvalidForward { name: name.to_string(), reason }),
+            }
+        }
+        if invalid.is_empty() {
+            return Ok(before);
+        }
+        self.undo(before);
+        Err(invalid)
+    }
+
+    /// What was in the set fits into it again.
+    pub(crate) fn undo(&mut self, before: Difference) {
+        for (name, _) in &before {
+            self.take(name);
+        }
+        for (name, forward) in before {
+            if let Some(forward) = forward
+                && self.places.add(&name, &forward, &self.forwards).is_ok()
+            {
+                self.forwards.insert(name, forward);
+            }
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<Arc<Forward>> {
+        let forward = self.forwards.remove(name)?;
+        self.places.remove(name, &forward);
+        Some(forward)
+    }
+
+    /// What has to be done to this set for it to become the other one.
+    pub(crate) fn difference(&self, other: &Self) -> Difference {
+        let (mut difference, mut new) = (Vec::new(), other.forwards.iter().peekable());
+        let put = |(name, it): (&Arc<str>, &Arc<Forward>)| (Arc::clone(name), Some(Arc::clone(it)));
+        for (name, forward) in &self.forwards {
+            while let Some(entry) = new.next_if(|(other, _)| *other < name) {
+                difference.push(put(entry));
+            }
+            match new.next_if(|(other, _)| *other == name) {
+                None => difference.push((Arc::clone(name), None)),
+                // Shared ones need not be looked into.
+                Some((_, same)) if Arc::ptr_eq(same, forward) || same == forward => {}
+                Some(entry) => difference.push(put(entry)),
+            }
+        }
+        difference.extend(new.map(put));
+        difference
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Forward)> {
-        self.forwards.iter().map(|(name, forward)| (name.as_str(), forward))
+        self.forwards.iter().map(|(name, forward)| (&**name, &**forward))
+    }
+
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Forward>)> {
+        self.forwards.iter()
     }
 
     pub fn get(&self, name: &str) -> Option<&Forward> {
-        self.forwards.get(name)
+        self.forwards.get(name).map(|forward| &**forward)
     }
 
     pub fn len(&self) -> usize {
@@ -154,42 +250,13 @@ impl ForwardSet {
     }
 }
 
-/// What an entry alone can have wrong.
-fn check((name, forward): (&str, &Forward)) -> Option<InvalidForward> {
-    let reason = name_is_wrong(name).or_else(|| forward_is_wrong(forward))?;
-    Some(InvalidForward { name: name.to_owned(), reason })
+impl PartialEq for ForwardSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.forwards == other.forwards
+    }
 }
 
-/// Names stand in metrics and messages.
-fn name_is_wrong(name: &str) -> Option<String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let good = (1..=128).contains(&name.len()) && name.chars().all(plain);
-    (!good).then(|| "a name is 1 to 128 letters, digits, '-', '_' and '.'".to_owned())
-}
-
-fn forward_is_wrong(forward: &Forward) -> Option<String> {
-    let timeouts = &forward.timeouts;
-    let last = u32::from(forward.connect.port.get()) + forward.listen.ports.count() - 1;
-    if last > u32::from(u16::MAX) {
-        return Some(format!("connect: the range would end at port {last}"));
-    }
-    if [timeouts.connect, timeouts.idle, timeouts.half_closed].contains(&Duration::ZERO) {
-        return Some("a timeout of 0 would end every connection".to_owned());
-    }
-    if forward.keepalive.is_some_and(|time| time < Duration::from_secs(1)) {
-        return Some("keepalive_s: at least 1".to_owned());
-    }
-    let tcp_only =
-        forward.proxy_protocol.is_some() || !forward.proxies.is_empty() || !forward.sni.is_empty();
-    if forward.transport == Transport::Udp && tcp_only {
-        return Some("sni and the PROXY protocol are for TCP".to_owned());
-    }
-    let limits = &forward.limits;
-    let zero = limits.connections == Some(0)
-        || limits.new_per_second == Some(0)
-        || limits.bytes_per_second == Some(0);
-    zero.then(|| "a limit of 0 lets nothing through; remove the forward instead".to_owned())
-}
+impl Eq for ForwardSet {}
 
 impl Transport {
     pub fn name(self) -> &'static str {

@@ -12,6 +12,7 @@ mod forward_set;
 mod limits;
 mod listener;
 mod live;
+mod memory;
 mod namespace;
 pub mod prometheus;
 mod proxy_protocol;

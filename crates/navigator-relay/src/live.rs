@@ -3,7 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Instant,
@@ -21,7 +21,8 @@ pub(crate) struct Live {
     /// Tells this version of the forward from others.
     pub(crate) version: u64,
     pub(crate) name: Arc<str>,
-    pub(crate) forward: Forward,
+    pub(crate) forward: Arc<Forward>,
+    pub(crate) listen_in: Arc<Namespace>,
     pub(crate) connect_in: Arc<Namespace>,
     pub(crate) state: Arc<State>,
 }
@@ -32,20 +33,31 @@ pub(crate) struct State {
     pub(crate) counters: Counters,
     /// Whether the last connection to the target failed: told when it begins and when it ends.
     failing: AtomicBool,
+    /// Of forwards with limits, once they are asked for.
+    allowances: OnceLock<Box<Allowances>>,
+}
+
+#[derive(Debug)]
+struct Allowances {
     new_connections: Allowance,
     up: Allowance,
     down: Allowance,
 }
 
 impl State {
-    pub(crate) fn new(now: Instant) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             counters: Counters::default(),
             failing: AtomicBool::new(false),
-            new_connections: Allowance::new(now),
-            up: Allowance::new(now),
-            down: Allowance::new(now),
+            allowances: OnceLock::new(),
         }
+    }
+
+    fn allowances(&self, now: Instant) -> &Allowances {
+        self.allowances.get_or_init(|| {
+            let new = || Allowance::new(now);
+            Box::new(Allowances { new_connections: new(), up: new(), down: new() })
+        })
     }
 }
 
@@ -85,7 +97,7 @@ impl Live {
         }
         let pace =
             limits.new_per_second.map(|rate| Pace { per_second: rate.into(), burst: rate.into() });
-        if pace.is_some_and(|pace| !self.state.new_connections.take(pace, now)) {
+        if pace.is_some_and(|pace| !self.state.allowances(now).new_connections.take(pace, now)) {
             open.fetch_sub(1, Relaxed);
             return Some(Refusal::Rate);
         }
@@ -137,9 +149,10 @@ impl<'a> Meter<'a> {
     }
 
     fn allowance(&self) -> &Allowance {
+        let allowances = self.live.state.allowances(self.now);
         match self.way {
-            Way::Up => &self.live.state.up,
-            Way::Down => &self.live.state.down,
+            Way::Up => &allowances.up,
+            Way::Down => &allowances.down,
         }
     }
 

@@ -1,8 +1,11 @@
 //! The relay as its owner sees it: started, given sets, asked for counters, ended.
 
 mod apply;
+mod explain;
 mod handover;
 mod in_use;
+mod namespaces;
+mod place;
 
 use std::{
     collections::HashMap,
@@ -15,6 +18,8 @@ use std::{
 
 pub use apply::ApplyError;
 pub use handover::{Handover, HandoverListener};
+use namespaces::Namespaces;
+use place::Place;
 use socket2::Socket;
 
 use crate::{
@@ -50,15 +55,14 @@ impl Default for Options {
 
 /// A running relay. It forwards nothing until it is given a set; dropped, it cuts all connections.
 pub struct Relay {
-    options: Options,
     set: ForwardSet,
-    forwards: HashMap<String, Arc<Live>>,
-    listeners: HashMap<apply::Place, (Arc<Listener>, Route)>,
+    forwards: HashMap<Arc<str>, Arc<Live>>,
+    listeners: HashMap<Place, (Arc<Listener>, Route)>,
     /// A predecessor's, for the next set.
-    inherited: HashMap<apply::Place, Socket>,
+    inherited: HashMap<Place, Socket>,
     keys: Slots<()>,
     next_version: u64,
-    home: Arc<Namespace>,
+    namespaces: Namespaces,
     peers: Arc<Peers>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -90,14 +94,13 @@ impl Relay {
             threads.push(thread::Builder::new().name(format!("relay-{number}")).spawn(run)?);
         }
         Ok(Self {
-            options,
             set: ForwardSet::default(),
             forwards: HashMap::new(),
             listeners: HashMap::new(),
             inherited: HashMap::new(),
             keys: Slots::new(),
             next_version: 0,
-            home,
+            namespaces: Namespaces::new(options.namespaces, home),
             peers,
             threads,
         })
@@ -110,7 +113,7 @@ impl Relay {
 
     /// A forward's counters. They stay with its name for as long as a set holds it.
     pub fn counters(&self, name: &str) -> Option<&Counters> {
-        self.forwards.get(name).map(|live| live.counters())
+        Some(self.forwards.get(name)?.counters())
     }
 
     /// Connections and UDP sessions open now, of all forwards.
@@ -150,7 +153,7 @@ impl Relay {
     fn state_of(&self, name: &str) -> Arc<State> {
         match self.forwards.get(name) {
             Some(live) => Arc::clone(&live.state),
-            None => Arc::new(State::new(Instant::now())),
+            None => Arc::new(State::new()),
         }
     }
 }

@@ -40,6 +40,13 @@ impl Route {
         }
     }
 
+    pub(crate) fn lives(&self) -> &[Arc<Live>] {
+        match self {
+            Self::One(live) => std::slice::from_ref(live),
+            Self::Named(named) => &named.lives,
+        }
+    }
+
     pub(crate) fn by_name(&self, name: Option<&str>) -> Option<&Arc<Live>> {
         match self {
             Self::One(live) => Some(live),
@@ -48,13 +55,7 @@ impl Route {
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let lives = |route: &Self| match route {
-            Self::One(live) => vec![Arc::as_ptr(live)],
-            Self::Named(named) => named.lives.iter().map(Arc::as_ptr).collect(),
-        };
-        match (self, other) {
-            (Self::One(a), Self::One(b)) => Arc::ptr_eq(a, b),
-            _ => lives(self) == lives(other),
-        }
+        let (own, other) = (self.lives(), other.lives());
+        own.len() == other.len() && own.iter().zip(other).all(|(a, b)| Arc::ptr_eq(a, b))
     }
 }

@@ -21,7 +21,7 @@ use super::{
     configuration::{Configuration, Settings},
     metrics, notify,
 };
-use crate::{Handover, HandoverListener, Relay, Stop, prometheus, raise_descriptor_limit};
+use crate::{Handover, HandoverListener, Relay, Stop, memory, prometheus, raise_descriptor_limit};
 
 pub(super) enum Failure {
     /// The configuration, line by line.
@@ -92,6 +92,7 @@ impl Service {
             relay.take_over(before).map_err(system("taking over"))?;
         }
         relay.apply(set).map_err(|error| Failure::Wrong(error.lines))?;
+        memory::give_back();
         if let Some(before) = &before {
             let gone = before.say("ready").and_then(|()| before.expect("gone"));
             gone.map_err(system("taking over"))?;
@@ -174,6 +175,7 @@ impl Service {
                     tracing::warn!("[relay]: workers and metrics change with the next start");
                 }
                 self.settings.drain = new.drain;
+                memory::give_back();
                 self.told_ready();
             }
             Err(lines) => {

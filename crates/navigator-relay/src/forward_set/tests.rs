@@ -245,3 +245,87 @@ proptest::proptest! {
         }
     }
 }
+
+mod change {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Few names, addresses and ports, so that they collide.
+    fn entry() -> impl Strategy<Value = (String, Forward)> {
+        let address = prop_oneof![
+            Just(""),
+            Just("0.0.0.0"),
+            Just("192.0.2.1"),
+            Just("192.0.2.2"),
+            Just("[::]"),
+            Just("[2001:db8::1]"),
+        ];
+        let more = prop_oneof![
+            6 => Just(""),
+            1 => Just("sni = ['a', 'b']"),
+            1 => Just("sni = ['b', 'b']"),
+            1 => Just("sni = ['c']"),
+            1 => Just("sni = ['c']\nproxy_protocol_from = ['10.0.0.0/8']"),
+            1 => Just("max_connections = 0"),
+        ];
+        let netns = prop_oneof![3 => Just(None), 1 => Just(Some("x".to_owned()))];
+        ("[a-f]", address, 1_u16..6, 0_u16..3, more, netns).prop_map(
+            |(name, address, first, count, more, netns)| {
+                let listen: ListenOn =
+                    format!("{address}:{first}-{}", first + count).parse().unwrap();
+                let text = format!("[forward.x]\nlisten = ':1'\nconnect = '10.0.0.1:1'\n{more}");
+                // A limit of 0 is refused: that one is put in afterwards.
+                let zero = more.contains("= 0");
+                let mut forward = set(if zero { text.strip_suffix(more).unwrap() } else { &text })
+                    .get("x")
+                    .unwrap()
+                    .clone();
+                forward.limits.connections = zero.then_some(0);
+                forward.listen = ListenOn { netns, ..listen };
+                (name, forward)
+            },
+        )
+    }
+
+    /// Whether two forwards can be in a set together, told without an index.
+    fn fit(a: &Forward, b: &Forward) -> bool {
+        let shares = !a.sni.is_empty()
+            && !b.sni.is_empty()
+            && a.listen == b.listen
+            && a.proxies == b.proxies
+            && a.sni.iter().all(|name| !b.sni.contains(name));
+        a.transport != b.transport || !a.listen.overlaps(&b.listen) || shares
+    }
+
+    proptest! {
+        #[test]
+        fn a_change_is_what_the_whole_set_would_be(
+            steps in prop::collection::vec((prop::collection::vec("[a-f]", 0..2), prop::collection::vec(entry(), 0..3)), 1..30)
+        ) {
+            let mut set = ForwardSet::default();
+            for (removed, added) in steps {
+                let mut expected: BTreeMap<String, Forward> =
+                    set.iter().map(|(name, it)| (name.to_owned(), it.clone())).collect();
+                removed.iter().for_each(|name| drop(expected.remove(name)));
+                expected.extend(added.clone());
+                let all: Vec<_> = expected.values().collect();
+                let alone = all.iter().all(|it| it.limits.connections != Some(0));
+                let good = alone && (0..all.len()).all(|n| (0..n).all(|m| fit(all[n], all[m])));
+                let before = set.clone();
+                let found = set.change(removed.iter().map(String::as_str), added);
+                prop_assert_eq!(found.is_ok(), good, "{:?}", found);
+                let whole = ForwardSet::new(expected);
+                prop_assert_eq!(whole.is_ok(), good);
+                let now = if good { whole.unwrap() } else { before.clone() };
+                prop_assert!(set == now);
+                // Its difference leads there, and the undoing one back.
+                let mut copy = before.clone();
+                let back = copy.replace(before.difference(&set)).unwrap();
+                prop_assert!(copy == set);
+                copy.undo(back);
+                prop_assert!(copy == before);
+            }
+        }
+    }
+}

@@ -1,64 +1,29 @@
 //! From one set to the next: opens what is new, closes what is gone, and touches nothing else. All that
 //! can fail is done before anything changes, so a set that cannot be had leaves the old one in force.
+//! Only the forwards that differ are looked at, so a change costs the same in a set of any size.
 
 use std::{
     collections::{HashMap, HashSet},
-    fmt, io,
-    net::IpAddr,
     sync::{Arc, mpsc::channel},
 };
 
 use socket2::Socket;
 
-use super::{Relay, in_use};
+use super::{
+    Relay, explain, in_use,
+    namespaces::{Moved, names},
+    place::Place,
+};
 use crate::{
-    Forward, ForwardSet, Removal, Transport,
+    Forward, ForwardSet, Removal,
+    forward_set::Difference,
     listener::{self, Listener},
     live::Live,
-    namespace::Namespace,
     route::Route,
+    tcp::connection::out_of_descriptors,
     token::Key,
     worker::inbox::{Change, Message},
 };
-
-/// What a listening socket is bound to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place {
-    transport: Transport,
-    /// The namespace's inode number: a name may mean another one by now.
-    namespace: u64,
-    address: Option<IpAddr>,
-    port: u16,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = self.address.map_or("*".to_owned(), |address| address.to_string());
-        write!(f, "{} {} {address} {}", self.transport, self.namespace, self.port)
-    }
-}
-
-impl Place {
-    /// Reads the text form.
-    pub(super) fn read(text: &str) -> Option<Self> {
-        let fields: Vec<&str> = text.split(' ').collect();
-        let [transport, namespace, address, port] = fields.as_slice() else {
-            return None;
-        };
-        let transport = match *transport {
-            "tcp" => Transport::Tcp,
-            "udp" => Transport::Udp,
-            _ => return None,
-        };
-        let address = if *address == "*" { None } else { Some(address.parse().ok()?) };
-        Some(Self {
-            transport,
-            namespace: namespace.parse().ok()?,
-            address,
-            port: port.parse().ok()?,
-        })
-    }
-}
 
 /// Why a set is not in force, one line per entry.
 #[derive(Debug, thiserror::Error)]
@@ -67,24 +32,20 @@ pub struct ApplyError {
     pub lines: Vec<String>,
 }
 
-/// What the new set needs.
+/// What becomes of the forwards that differ, and of the ports that they have or want.
 #[derive(Default)]
 struct Wanted {
-    forwards: HashMap<String, Arc<Live>>,
-    places: HashMap<Place, Wish>,
-}
-
-/// A listening port of the new set: the forwards that want it, and where.
-struct Wish {
-    lives: Vec<Arc<Live>>,
-    namespace: Arc<Namespace>,
+    /// Nothing is one that goes.
+    forwards: HashMap<Arc<str>, Option<Arc<Live>>>,
+    /// Where each port leads. Nowhere is one that goes.
+    places: HashMap<Place, Vec<Arc<Live>>>,
 }
 
 /// Sockets bound so far, and places that somebody else has.
 #[derive(Default)]
 struct Bound {
     sockets: Vec<(Place, Socket)>,
-    /// Taken by a listener of ours that the new set does without.
+    /// Taken by a listener of ours that goes.
     later: Vec<Place>,
     lines: Vec<String>,
 }
@@ -98,172 +59,206 @@ impl Relay {
     /// Names each entry that cannot be had: an address in use, a namespace that is not there. The
     /// old set is in force then.
     pub fn apply(&mut self, set: ForwardSet) -> Result<(), ApplyError> {
-        let wanted = self.wanted(&set)?;
-        let mut bound = Bound::default();
-        let mut inherited = std::mem::take(&mut self.inherited);
-        for (place, wish) in &wanted.places {
-            if self.listeners.contains_key(place) {
-                continue;
-            }
-            if let Some(socket) = inherited.remove(place) {
-                bound.sockets.push((*place, socket));
-            } else {
-                self.bind(*place, &wish.lives[0], &wish.namespace, &wanted, &mut bound);
-            }
-        }
-        if !bound.lines.is_empty() {
-            bound.lines.sort();
-            return Err(ApplyError { lines: bound.lines });
-        }
-        self.change(&wanted, bound.sockets);
-        let lines = self.bind_later(&wanted, &bound.later);
-        self.forwards = wanted.forwards;
-        self.set = set;
-        if lines.is_empty() { Ok(()) } else { Err(ApplyError { lines }) }
+        let mut difference = self.set.difference(&set);
+        let moved = self.namespaces.look_at_all_again();
+        add_moved(&set, &moved, &mut difference);
+        let result = self.make(difference, moved);
+        // What a predecessor had and this set does without.
+        self.inherited.clear();
+        result
     }
 
-    fn wanted(&mut self, set: &ForwardSet) -> Result<Wanted, ApplyError> {
+    /// Like [`Self::apply`] of the set in force without `removed` and with `added`, but looks at nothing
+    /// else: what it costs does not grow with the set. One that is added replaces the one of its name.
+    ///
+    /// # Errors
+    /// As [`Self::apply`], and names each entry that is wrong by itself or beside the others.
+    pub fn change<'a>(
+        &mut self,
+        removed: impl IntoIterator<Item = &'a str>,
+        added: impl IntoIterator<Item = (String, Forward)>,
+    ) -> Result<(), ApplyError> {
+        let mut difference = ForwardSet::difference_of(removed, added);
+        let new: Vec<_> = difference.iter().filter_map(|(_, new)| new.clone()).collect();
+        let moved = self.namespaces.look_again(new.iter().flat_map(|forward| names(forward)));
+        add_moved(&self.set, &moved, &mut difference);
+        self.make(difference, moved)
+    }
+
+    fn make(&mut self, difference: Difference, moved: Moved) -> Result<(), ApplyError> {
+        let result = self.prepare(&difference);
+        if result.is_err() {
+            self.namespaces.put_back(moved);
+        }
+        let result = result.and_then(|(wanted, bound)| self.go_by(wanted, bound));
+        self.namespaces.forget_unused();
+        result
+    }
+
+    /// All that can fail.
+    fn prepare(&mut self, difference: &Difference) -> Result<(Wanted, Bound), ApplyError> {
+        let before = self.set.replace(difference.clone()).map_err(|invalid| ApplyError {
+            lines: invalid.iter().map(ToString::to_string).collect(),
+        })?;
+        let prepared = self.wanted(difference).and_then(|wanted| {
+            let bound = self.bind(&wanted)?;
+            Ok((wanted, bound))
+        });
+        if prepared.is_err() {
+            self.set.undo(before);
+        }
+        prepared
+    }
+
+    fn wanted(&mut self, difference: &Difference) -> Result<Wanted, ApplyError> {
         let (mut wanted, mut lines) = (Wanted::default(), Vec::new());
-        let mut namespaces = HashMap::new();
-        for (name, forward) in set.iter() {
-            let mut open = |field: &str, netns: Option<&str>| {
-                self.namespace(&mut namespaces, netns).map_err(|reason| {
-                    lines.push(format!("forward.{name}: {field}.netns: {reason}"))
-                })
-            };
-            let listen_in = open("listen", forward.listen.netns.as_deref());
-            let connect_in = open("connect", forward.connect.netns.as_deref());
-            let (Ok(listen_in), Ok(connect_in)) = (listen_in, connect_in) else {
-                continue;
-            };
-            let live = self.live(name, forward, connect_in);
-            for port in forward.listen.ports.ports() {
-                let place = Place {
-                    transport: forward.transport,
-                    namespace: listen_in.inode(),
-                    address: forward.listen.address,
-                    port,
-                };
-                let new = || Wish { lives: Vec::new(), namespace: Arc::clone(&listen_in) };
-                wanted.places.entry(place).or_insert_with(new).lives.push(Arc::clone(&live));
+        for (name, new) in difference {
+            for place in self.forwards.get(name).into_iter().flat_map(Place::of) {
+                self.place(&mut wanted, place).retain(|live| live.name != *name);
             }
-            wanted.forwards.insert(name.to_owned(), live);
+            if new.is_none() {
+                wanted.forwards.insert(Arc::clone(name), None);
+            }
+        }
+        for (name, new) in difference {
+            let Some(forward) = new else { continue };
+            match self.live(name, forward) {
+                Ok(live) => {
+                    for place in Place::of(&live) {
+                        self.place(&mut wanted, place).push(Arc::clone(&live));
+                    }
+                    wanted.forwards.insert(Arc::clone(name), Some(live));
+                }
+                Err(reasons) => lines.extend(reasons),
+            }
         }
         if lines.is_empty() { Ok(wanted) } else { Err(ApplyError { lines }) }
     }
 
-    fn namespace(
-        &self,
-        known: &mut HashMap<String, Arc<Namespace>>,
-        name: Option<&str>,
-    ) -> Result<Arc<Namespace>, String> {
-        let Some(name) = name else {
-            return Ok(Arc::clone(&self.home));
+    /// Where the port shall lead: at first, where it leads now.
+    fn place<'a>(&self, wanted: &'a mut Wanted, place: Place) -> &'a mut Vec<Arc<Live>> {
+        let now = || match self.listeners.get(&place) {
+            Some((_, route)) => route.lives().to_vec(),
+            None => Vec::with_capacity(1),
         };
-        if let Some(namespace) = known.get(name) {
-            return Ok(Arc::clone(namespace));
-        }
-        let opened =
-            Namespace::named(&self.options.namespaces, name).map_err(|error| {
-                match error.kind() {
-                    io::ErrorKind::NotFound => format!("there is no namespace '{name}'"),
-                    _ => format!("namespace '{name}': {error}"),
-                }
-            })?;
-        let opened = Arc::new(opened);
-        known.insert(name.to_owned(), Arc::clone(&opened));
-        Ok(opened)
+        wanted.places.entry(place).or_insert_with(now)
     }
 
     /// The same value where nothing changed; the same version where connections may stay.
-    fn live(&mut self, name: &str, forward: &Forward, connect_in: Arc<Namespace>) -> Arc<Live> {
-        let old = self.forwards.get(name);
-        let same_place = |old: &&Arc<Live>| old.connect_in.inode() == connect_in.inode();
-        if let Some(old) = old.filter(same_place).filter(|old| old.forward == *forward) {
-            return Arc::clone(old);
+    fn live(&mut self, name: &Arc<str>, forward: &Arc<Forward>) -> Result<Arc<Live>, Vec<String>> {
+        let mut lines = Vec::new();
+        let mut open = |field: &str, netns: &Option<String>| {
+            let found = self.namespaces.get(netns.as_deref());
+            found.map_err(|reason| lines.push(format!("forward.{name}: {field}.netns: {reason}")))
+        };
+        let listen_in = open("listen", &forward.listen.netns);
+        let connect_in = open("connect", &forward.connect.netns);
+        let (Ok(listen_in), Ok(connect_in)) = (listen_in, connect_in) else {
+            return Err(lines);
+        };
+        let same_place = |old: &&Arc<Live>| {
+            old.listen_in.inode() == listen_in.inode()
+                && old.connect_in.inode() == connect_in.inode()
+        };
+        let old = self.forwards.get(name).filter(same_place);
+        if let Some(old) = old.filter(|old| old.forward == *forward) {
+            return Ok(Arc::clone(old));
         }
-        let kept = old.filter(same_place).filter(|old| keeps_connections(&old.forward, forward));
+        let kept = old.filter(|old| keeps_connections(&old.forward, forward));
         let version = kept.map_or(self.next_version, |old| old.version);
         let state = self.state_of(name);
         self.next_version += 1;
-        Arc::new(Live { version, name: name.into(), forward: forward.clone(), connect_in, state })
+        let (name, forward) = (Arc::clone(name), Arc::clone(forward));
+        Ok(Arc::new(Live { version, name, forward, listen_in, connect_in, state }))
     }
 
-    fn bind(
-        &self,
-        place: Place,
-        live: &Live,
-        namespace: &Namespace,
-        wanted: &Wanted,
-        bound: &mut Bound,
-    ) {
-        match listener::bind(&live.forward, place.port, namespace) {
-            Ok(socket) => bound.sockets.push((place, socket)),
-            Err(error) if in_use::is(&error) && self.leaves(place, wanted) => {
-                bound.later.push(place)
+    /// Sockets for all ports that are new.
+    fn bind(&mut self, wanted: &Wanted) -> Result<Bound, ApplyError> {
+        let goes = |place: &&Place| wanted.places.get(place).is_some_and(Vec::is_empty);
+        let leaving: HashSet<_> =
+            wanted.places.keys().filter(goes).map(|place| place.port()).collect();
+        let mut bound = Bound::default();
+        for (place, lives) in &wanted.places {
+            let Some(live) = lives.first().filter(|_| !self.listeners.contains_key(place)) else {
+                continue;
+            };
+            if let Some(socket) = self.inherited.remove(place) {
+                bound.sockets.push((*place, socket));
+                continue;
             }
-            Err(error) => bound.lines.push(explain(live, place.port, namespace, &error)),
+            match listener::bind(&live.forward, place.port, &live.listen_in) {
+                Ok(socket) => bound.sockets.push((*place, socket)),
+                Err(error) if in_use::is(&error) && leaving.contains(&place.port()) => {
+                    bound.later.push(*place);
+                }
+                Err(error) if out_of_descriptors(&error) => {
+                    let ports = self.listeners.len() + wanted.places.len();
+                    return Err(ApplyError { lines: vec![explain::no_descriptors(ports)] });
+                }
+                Err(error) => bound.lines.push(explain::bind(live, place.port, &error)),
+            }
         }
+        if bound.lines.is_empty() {
+            return Ok(bound);
+        }
+        bound.lines.sort();
+        Err(ApplyError { lines: bound.lines })
     }
 
-    /// Whether a listener that the new set does without has the port.
-    fn leaves(&self, place: Place, wanted: &Wanted) -> bool {
-        self.listeners.keys().any(|old| {
-            (old.transport, old.namespace, old.port)
-                == (place.transport, place.namespace, place.port)
-                && !wanted.places.contains_key(old)
-        })
-    }
-
-    fn change(&mut self, wanted: &Wanted, bound: Vec<(Place, Socket)>) {
-        let mut listen = Vec::new();
-        for (place, wish) in &wanted.places {
-            if let (Some((listener, old)), Some(route)) =
-                (self.listeners.get_mut(place), Route::new(wish.lives.clone()))
-                && !old.is_same(&route)
-            {
-                old.clone_from(&route);
-                listen.push((Arc::clone(listener), route));
+    fn go_by(&mut self, wanted: Wanted, bound: Bound) -> Result<(), ApplyError> {
+        let (mut listen, mut leaving) = (Vec::new(), Vec::new());
+        for (place, lives) in &wanted.places {
+            let Some((listener, old)) = self.listeners.get_mut(place) else { continue };
+            match Route::new(lives.clone()) {
+                Some(route) if !old.is_same(&route) => {
+                    old.clone_from(&route);
+                    listen.push((Arc::clone(listener), route));
+                }
+                Some(_) => {}
+                None => leaving.extend(self.listeners.remove(place)),
             }
         }
-        for (place, socket) in bound {
-            listen.extend(wanted.places.get(&place).and_then(|wish| self.add(place, socket, wish)));
+        for (place, socket) in bound.sockets {
+            listen.extend(wanted.places.get(&place).and_then(|to| self.add(place, socket, to)));
         }
-        let gone: Vec<Place> = self
-            .listeners
-            .keys()
-            .filter(|place| !wanted.places.contains_key(*place))
-            .copied()
-            .collect();
-        let mut leaving = Vec::new();
-        for place in gone {
-            if let Some((listener, _)) = self.listeners.remove(&place) {
-                listener.stop();
-                leaving.push(listener);
-            }
-        }
-        let unlisten: Vec<Key> = leaving.iter().map(|listener| listener.key).collect();
-        self.tell(&listen, &unlisten, &self.cut(wanted));
+        leaving.iter().for_each(|(listener, _)| listener.stop());
+        let unlisten: Vec<Key> = leaving.iter().map(|(listener, _)| listener.key).collect();
+        self.tell(&listen, &unlisten, &self.cut(&wanted));
+        drop(leaving);
         for key in unlisten {
             self.keys.remove(key);
         }
+        let lines = self.bind_later(&wanted, &bound.later);
+        for (name, live) in wanted.forwards {
+            match live {
+                Some(live) => drop(self.forwards.insert(name, live)),
+                None => drop(self.forwards.remove(&name)),
+            }
+        }
+        if lines.is_empty() { Ok(()) } else { Err(ApplyError { lines }) }
     }
 
-    fn add(&mut self, place: Place, socket: Socket, wish: &Wish) -> Option<(Arc<Listener>, Route)> {
-        let route = Route::new(wish.lives.clone())?;
+    fn add(
+        &mut self,
+        place: Place,
+        socket: Socket,
+        lives: &[Arc<Live>],
+    ) -> Option<(Arc<Listener>, Route)> {
+        let route = Route::new(lives.to_vec())?;
         let (key, transport, port) = (self.keys.insert(()), place.transport, place.port);
         let listener = Arc::new(Listener { key, transport, port, socket });
         self.listeners.insert(place, (Arc::clone(&listener), route.clone()));
         Some((listener, route))
     }
 
-    /// Versions that are not in the new set and whose forward says that their connections end.
+    /// Versions that go and whose forward says that their connections end.
     fn cut(&self, wanted: &Wanted) -> HashSet<u64> {
-        let stays = |old: &Arc<Live>| {
-            wanted.forwards.get(&*old.name).is_some_and(|live| live.version == old.version)
+        let cut = |(name, new): (&Arc<str>, &Option<Arc<Live>>)| {
+            let old = self.forwards.get(name)?;
+            let stays = new.as_ref().is_some_and(|new| new.version == old.version);
+            (old.forward.removal == Removal::Cut && !stays).then_some(old.version)
         };
-        let cut = |old: &&Arc<Live>| old.forward.removal == Removal::Cut && !stays(old);
-        self.forwards.values().filter(cut).map(|live| live.version).collect()
+        wanted.forwards.iter().filter_map(cut).collect()
     }
 
     /// Tells every worker and waits until each has done it.
@@ -287,20 +282,30 @@ impl Relay {
     fn bind_later(&mut self, wanted: &Wanted, places: &[Place]) -> Vec<String> {
         let mut lines = Vec::new();
         for place in places {
-            let Some(wish) = wanted.places.get(place) else {
-                continue;
-            };
-            let Wish { lives, namespace } = wish;
-            let live = &lives[0];
-            match listener::bind(&live.forward, place.port, namespace) {
+            let lives = wanted.places.get(place).map_or(&[][..], Vec::as_slice);
+            let Some(live) = lives.first() else { continue };
+            match listener::bind(&live.forward, place.port, &live.listen_in) {
                 Ok(socket) => {
-                    let added = self.add(*place, socket, wish);
+                    let added = self.add(*place, socket, lives);
                     self.tell(added.as_slice(), &[], &HashSet::new());
                 }
-                Err(error) => lines.push(explain(live, place.port, namespace, &error)),
+                Err(error) => lines.push(explain::bind(live, place.port, &error)),
             }
         }
         lines
+    }
+}
+
+/// Forwards that stay as they are, in a namespace whose name stands for another one now.
+fn add_moved(set: &ForwardSet, moved: &Moved, difference: &mut Difference) {
+    if moved.is_empty() {
+        return;
+    }
+    let known: HashSet<Arc<str>> = difference.iter().map(|(name, _)| Arc::clone(name)).collect();
+    for (name, forward) in set.entries().filter(|(name, _)| !known.contains(*name)) {
+        if names(forward).any(|netns| moved.contains_key(netns)) {
+            difference.push((Arc::clone(name), Some(Arc::clone(forward))));
+        }
     }
 }
 
@@ -311,28 +316,4 @@ fn keeps_connections(old: &Forward, new: &Forward) -> bool {
         (listen, connect, limits.sources, proxies, proxy_protocol, sni)
     };
     leads(old) == leads(new)
-}
-
-/// The kernel's error in words that say what to do.
-fn explain(live: &Live, port: u16, namespace: &Namespace, error: &io::Error) -> String {
-    let listen = crate::ListenOn {
-        ports: navigator_model::L4Port::new(port)
-            .map_or(live.forward.listen.ports, navigator_model::L4PortRange::single),
-        ..live.forward.listen.clone()
-    };
-    let reason = match error.raw_os_error() {
-        Some(libc::EADDRINUSE) => {
-            let by = namespace.run(|| in_use::holders(live.forward.transport, port));
-            in_use::sentence(&by.unwrap_or_default())
-        }
-        Some(libc::EADDRNOTAVAIL) => "is not an address of this host".to_owned(),
-        Some(libc::EACCES) => {
-            "may not be used: low ports need the capability CAP_NET_BIND_SERVICE".to_owned()
-        }
-        Some(libc::EPERM) => {
-            "cannot be had: entering a namespace needs the capability CAP_SYS_ADMIN".to_owned()
-        }
-        _ => format!("cannot be had: {error}"),
-    };
-    format!("forward.{}: listen: {listen} {reason}", live.name)
 }

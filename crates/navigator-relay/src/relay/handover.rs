@@ -20,7 +20,7 @@ use nix::{
 };
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::{Relay, apply::Place};
+use super::{Relay, place::Place};
 
 /// Descriptors per message; the kernel takes 253.
 const PER_MESSAGE: usize = 200;

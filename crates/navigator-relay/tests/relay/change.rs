@@ -164,3 +164,44 @@ fn a_range_leads_port_by_port() {
         client.read_exact(&mut [0]).unwrap();
     }
 }
+
+#[test]
+fn a_change_names_only_what_it_changes() {
+    let (one, two) = (Target::says("one"), Target::says("two"));
+    let (a, b, c) = (free_port(), free_port(), free_port());
+    let text = entry("a", a, one.address, "") + &entry("b", b, one.address, "");
+    let mut relay = relay(&text);
+    let (kept, cut) = (client(a), client(b));
+    hears(&kept, "one");
+    hears(&cut, "one");
+    let forward = |text: &str| set(text).get("x").unwrap().clone();
+    let leads = |port, to: &Target| forward(&entry("x", port, to.address, ""));
+    // b leads elsewhere, c is new.
+    let added = [("b".to_owned(), leads(b, &two)), ("c".to_owned(), leads(c, &two))];
+    relay.change([], added).unwrap();
+    is_reset(&cut);
+    hears(&client(b), "two");
+    hears(&client(c), "two");
+    // The port goes from one to another in one step.
+    relay.change(["b", "no-such-one"], [("d".to_owned(), leads(b, &one))]).unwrap();
+    hears(&client(b), "one");
+    assert_eq!(relay.set().iter().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "c", "d"]);
+    assert!(relay.counters("b").is_none());
+    // One that collides leaves all as it is, whatever else was asked.
+    let error = relay.change(["c"], [("e".to_owned(), leads(a, &two))]).unwrap_err();
+    let line = format!("forward.e: listen: port {a} of 127.0.0.1:{a} is forward.a's already");
+    assert!(error.lines[0].starts_with(&line), "{error}");
+    let held = TcpListener::bind((HERE, 0)).unwrap();
+    let held_port = held.local_addr().unwrap().port();
+    let added =
+        [("e".to_owned(), leads(free_port(), &two)), ("f".to_owned(), leads(held_port, &two))];
+    let error = relay.change(["c"], added).unwrap_err();
+    assert!(error.lines[0].starts_with("forward.f: listen: "), "{error}");
+    hears(&client(c), "two");
+    assert_eq!(relay.set().len(), 3);
+    // A set says the same of it: nothing is left to do, and the old connection never noticed.
+    relay.apply(relay.set().clone()).unwrap();
+    kept.set_nonblocking(true).unwrap();
+    let error = (&kept).read(&mut [0]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+}

@@ -143,6 +143,13 @@ fn a_name_that_means_another_namespace_is_another_place() {
     std::fs::remove_file(directory.path().join("edge")).unwrap();
     let new = Netns::make(directory.path(), "edge");
     assert!(connect(&new).is_err());
+    // A change of another forward does not look there, and one that is refused forgets nothing.
+    let echo = set(&format!("[forward.b]\nlisten = ':1002'\nconnect = '{}'\n", target.address));
+    relay.change([], [("b".to_owned(), echo.get("b").unwrap().clone())]).unwrap();
+    assert!(connect(&new).is_err());
+    let bad = text.clone() + "[forward.c]\nlisten = '192.0.2.77:1'\nconnect = '10.0.0.1:1'\n";
+    relay.apply(set(&bad)).unwrap_err();
+    assert!(connect(&new).is_err());
     relay.apply(set(&text)).unwrap();
     hears(&connect(&new).unwrap(), "hello");
 }
