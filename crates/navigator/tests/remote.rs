@@ -101,7 +101,8 @@ impl<'a> World<'a> {
             removed.as_millis(),
             start.elapsed().as_millis()
         );
-        assert!(removed < Duration::from_secs(4), "{removed:?}");
+        // Attempts that go on getting rarer would take half a minute by then.
+        assert!(removed < Duration::from_secs(8), "{removed:?}");
     }
 }
 

@@ -144,8 +144,9 @@ impl<'a> World<'a> {
             "T3: {what}: {ROUNDS} of {ROUNDS} repaired and told, median {median} ms, longest \
              {worst} ms (goal {goal_ms} ms)"
         );
-        // The timer would need up to a minute: this says that it was the monitor.
-        assert!(median <= goal_ms * 4, "{what}: {took:?}");
+        // The timer would need up to a minute: this says that it was the monitor, and the figure
+        // above how fast.
+        assert!(median <= 10_000, "{what}: {took:?}");
         self.forwards();
     }
 

@@ -89,7 +89,8 @@ async fn sec_cve_2014_7821_names_are_checked_in_little_time() {
         ] {
             let begun = Instant::now();
             cloud.put("alice", path, &body).await.refused(400, "HTTPBadRequest");
-            assert!(begun.elapsed() < Duration::from_millis(200), "{:?}", begun.elapsed());
+            // An expression that goes back and forth over 64 KiB would take minutes.
+            assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         }
     }
 }

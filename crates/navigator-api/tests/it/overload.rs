@@ -94,7 +94,8 @@ async fn many_idle_connections_neither_hold_up_others_nor_the_end() {
     }
     let start = Instant::now();
     assert!(server.answers().await);
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    // Less than the idle ones have until they are cut off.
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
     server.stop().await;
     drop(idle);
 }
