@@ -5,7 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::{
-    net::SocketAddr,
+    io::ErrorKind,
+    net::{SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
 
@@ -81,6 +82,13 @@ fn reaches(from: &Host, target: SocketAddr) -> Result<(), String> {
     let plan = TrafficPlan { target, tcp_connections: 1, udp_flows: 0, interval_ms: 5 };
     let ledger = Traffic::start(from, plan).map_err(|error| error.to_string())?.stop();
     if ledger.is_clean() { Ok(()) } else { Err(ledger.to_string()) }
+}
+
+/// Whether a connection is reset, as it is where no forward leads any more.
+fn refuses(from: &Host, target: SocketAddr) -> bool {
+    let connect = move || TcpStream::connect_timeout(&target, Duration::from_secs(1));
+    let connected = from.thread(connect).expect("a thread in the host");
+    connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
 fn tap(port: &str) -> String {
@@ -220,6 +228,9 @@ fn values_at_the_edge_never_keep_others_from_converging() {
         let canary = format!("{forwards}/{}", text(&forward, "/id"));
         wait_active(&mut world.api, &canary);
         call(&mut world.api, 204, "DELETE", &canary, None);
+        eventually(&format!("its end after {body}"), || {
+            if refuses(&world.hosts.client, target) { Ok(()) } else { Err("it works".to_owned()) }
+        });
     }
     println!(
         "T21: {count} values at the edge, {refused} refused by the API: slowest forward after one \
@@ -234,8 +245,8 @@ fn values_at_the_edge_never_keep_others_from_converging() {
 /// Whatever form the kernel gave to the values (it merges intervals), they are known again.
 fn restart_writes_nothing(world: &mut World<'_>) {
     let starts = |log: &str| log.matches("first in sync").count();
-    // Deletions of the last round may still be under way.
-    std::thread::sleep(Duration::from_millis(300));
+    // The rest of the last round's deletion may still be under way: status, connections.
+    std::thread::sleep(Duration::from_secs(1));
     let before = starts(&world.agent.log());
     world.agent.kill9();
     world.agent.launch();

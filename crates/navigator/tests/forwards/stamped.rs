@@ -53,11 +53,12 @@ pub(crate) struct Seen {
 pub(crate) struct Sink {
     seen: Arc<Mutex<HashMap<u32, Seen>>>,
     stop: Arc<AtomicBool>,
+    listeners: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
 impl Sink {
     pub(crate) fn new() -> Self {
-        Self { seen: Arc::default(), stop: Arc::default() }
+        Self { seen: Arc::default(), stop: Arc::default(), listeners: Mutex::default() }
     }
 
     pub(crate) fn seen(&self, flow: u32) -> Option<Seen> {
@@ -73,7 +74,7 @@ impl Sink {
         let socket = inside.thread(|| UdpSocket::bind((address, port))).unwrap().unwrap();
         socket.set_read_timeout(Some(TICK)).unwrap();
         let (seen, stop) = (self.seen.clone(), self.stop.clone());
-        thread::spawn(move || {
+        self.spawn(move || {
             let mut record = [0; RECORD];
             while !stop.load(Ordering::Relaxed) {
                 if matches!(socket.recv(&mut record), Ok(RECORD)) {
@@ -87,7 +88,7 @@ impl Sink {
         let listener = inside.thread(|| TcpListener::bind((address, port))).unwrap().unwrap();
         listener.set_nonblocking(true).unwrap();
         let (seen, stop) = (self.seen.clone(), self.stop.clone());
-        thread::spawn(move || {
+        self.spawn(move || {
             while !stop.load(Ordering::Relaxed) {
                 match listener.accept() {
                     Ok((stream, _)) => {
@@ -99,11 +100,19 @@ impl Sink {
             }
         });
     }
+
+    fn spawn(&self, listen: impl FnOnce() + Send + 'static) {
+        self.listeners.lock().unwrap().push(thread::spawn(listen));
+    }
 }
 
 impl Drop for Sink {
+    /// The ports are free afterwards.
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+        for listener in self.listeners.lock().unwrap().drain(..) {
+            let _ = listener.join();
+        }
     }
 }
 
