@@ -50,8 +50,9 @@ fn on_database(name: &str, database: Option<&str>) -> anyhow::Result<()> {
     let config = cloud.config_apart(database, SECRET);
     let server = Navigator::start(&cloud.node, "server", &config, API);
     let agent = Navigator::start(&cloud.node, "agent", &config, API);
-    let idle = (resident_mb(&server)?, resident_mb(&agent)?);
     let mut api = server.api();
+    navigator_testkit::cloud::wait_for_agents(&mut api);
+    let idle = (resident_mb(&server)?, resident_mb(&agent)?);
     let external = cloud::external_network(&mut api)?;
     let router = cloud::router(&mut api, &external, cloud.node.name())?;
     let network = wide_network(&mut api)?;

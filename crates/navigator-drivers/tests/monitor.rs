@@ -26,7 +26,7 @@ use skeleton::{ROUTER, change, forward, target};
 
 /// Longer than an event takes by far, and short enough to wait for silence.
 const SILENCE: Duration = Duration::from_millis(100);
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn watch(name: &str) -> (Monitor, Receiver<(Namespace, Foreign)>) {
     let (sender, receiver) = channel();

@@ -29,7 +29,7 @@ pub(crate) const PHYSICAL_NETWORK: &str = "external";
 pub(crate) const EXTERNAL_DEVICE: &str = "ext0";
 
 /// Longest wait for what takes milliseconds on an idle machine.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The hosts before any Navigator runs.
 #[derive(Debug)]

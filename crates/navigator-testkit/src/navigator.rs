@@ -14,7 +14,7 @@ use navigator_lab::{Api, Host, Process, http};
 use crate::site::with_sources;
 
 /// How long a start may take before a test gives up.
-const START_LIMIT: Duration = Duration::from_secs(20);
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// One `navigator` process. Its log is printed when the test panics.
 #[derive(Debug)]
