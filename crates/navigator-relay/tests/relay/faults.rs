@@ -112,6 +112,30 @@ fn a_client_that_never_reads_costs_a_bounded_buffer_and_ends_by_the_idle_timeout
 }
 
 #[test]
+fn a_target_that_never_reads_costs_a_bounded_buffer_and_ends_by_the_idle_timeout() {
+    let (leave, stays) = channel::<()>();
+    let stays = std::sync::Mutex::new(stays);
+    let target = Target::start(move |stream| {
+        let _ = stays.lock().unwrap().recv_timeout(PATIENCE);
+        drop(stream);
+    });
+    let port = free_port();
+    let relay = relay(&entry("a", port, target.address, "idle_timeout_s = 0.5"));
+    let mut client = client(port);
+    let (chunk, mut sent) = ([7; 65_536], 0_u64);
+    let error = loop {
+        match client.write(&chunk) {
+            Ok(n) => sent += n as u64,
+            Err(error) => break error,
+        }
+    };
+    assert!(sent < 64 << 20, "{sent} bytes were buffered");
+    assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "the client was never told");
+    eventually("it is gone", || relay.counters("a").unwrap().open() == 0);
+    drop(leave);
+}
+
+#[test]
 fn a_peer_that_half_closes_and_stays_does_not_leak() {
     let (told, hears) = channel();
     let target = Target::start(move |mut stream| {

@@ -6,6 +6,7 @@ mod change;
 mod datagrams;
 mod faults;
 mod greetings;
+mod half_open;
 mod limits;
 mod namespaces;
 mod network;

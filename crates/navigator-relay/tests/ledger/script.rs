@@ -1,32 +1,21 @@
-//! Every byte is accounted for: connections of random sizes, in random pieces, ended in every way, and
-//! afterwards no descriptor is left. `NAVIGATOR_RELAY_LEDGER=10000` is the full size.
-
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-
-#[path = "relay/network.rs"]
-mod network;
+//! A connection whose every byte is known to both ends: random sizes, random pieces, ended in every way.
 
 use std::{
     io::{self, Read as _, Write as _},
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use navigator_relay::{ForwardSet, Options, Relay};
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use socket2::SockRef;
 
 /// Longer than any wait that is not a fault.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How one connection goes, known to both ends.
 #[derive(Clone, Copy, Debug)]
-struct Script {
+pub(crate) struct Script {
     seed: u64,
     up: usize,
     down: usize,
@@ -167,75 +156,68 @@ fn serve(mut stream: TcpStream) {
     play(&stream, script, down, up, script.end == End::ServerFirst);
 }
 
-fn connect(to: SocketAddr, seed: u64) {
+pub(crate) fn connect(to: SocketAddr, seed: u64) {
+    converse(TcpStream::connect(to).unwrap(), seed);
+}
+
+/// The same, of one that may be refused or cut at any moment: what comes is right as far as it comes.
+#[allow(dead_code, reason = "not every test cuts")]
+pub(crate) fn connect_to_what_may_go(to: SocketAddr, number: u64) {
+    let resets =
+        [End::ClientResets, End::ServerResets].map(|end| ENDS.iter().position(|it| *it == end));
+    let place = resets[number as usize % 2].unwrap() as u64;
+    // Far from the numbers of the others.
+    let seed = (1 << 40) + number * ENDS.len() as u64;
+    let seed = seed - seed % ENDS.len() as u64 + place;
+    if let Ok(stream) = TcpStream::connect(to) {
+        converse(stream, seed);
+    }
+}
+
+fn converse(mut stream: TcpStream, seed: u64) {
     let script = Script::random(seed);
-    let mut stream = TcpStream::connect(to).unwrap();
-    stream.write_all(&script.head()).unwrap();
+    let said = stream.write_all(&script.head());
+    if !matches!(script.end, End::ClientResets | End::ServerResets) {
+        said.unwrap();
+    }
     let (up, down) = ((seed * 2, script.up), (seed * 2 + 1, script.down));
     play(&stream, script, up, down, script.end == End::ClientFirst);
 }
 
-fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
+/// A server of so many connections at once.
+pub(crate) fn servants(listener: &TcpListener, count: usize) -> Vec<thread::JoinHandle<()>> {
+    let servant = |_| {
+        let listener = listener.try_clone().unwrap();
+        thread::spawn(move || {
+            while let Ok((stream, peer)) = listener.accept() {
+                if peer.ip() == LAST {
+                    return;
+                }
+                serve(stream);
+            }
+        })
+    };
+    (0..count).map(servant).collect()
 }
 
-#[test]
-fn every_byte_arrives_once_and_no_descriptor_is_left() {
-    network::own();
-    let count: usize = std::env::var("NAVIGATOR_RELAY_LEDGER")
-        .map_or(600, |text| text.parse().expect("NAVIGATOR_RELAY_LEDGER is a number"));
-    let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let target = server.local_addr().unwrap();
-    let servants: Vec<_> = (0..16)
-        .map(|_| {
-            let server = server.try_clone().unwrap();
-            thread::spawn(move || {
-                // The first one that says nothing at all ends it.
-                while let Ok((stream, peer)) = server.accept() {
-                    if peer.ip() == Ipv4Addr::new(127, 0, 0, 9) {
-                        return;
-                    }
-                    serve(stream);
-                }
-            })
-        })
-        .collect();
-    let port = network::free_port();
-    let text = format!("[forward.ledger]\nlisten = '127.0.0.1:{port}'\nconnect = '{target}'\n");
-    let mut relay = Relay::start(Options::default()).unwrap();
-    relay.apply(ForwardSet::from_toml(&text).unwrap()).unwrap();
-    let before = descriptors();
-    let next = Arc::new(AtomicUsize::new(1));
-    thread::scope(|scope| {
-        for _ in 0..16 {
-            let next = &next;
-            scope.spawn(move || {
-                loop {
-                    let seed = next.fetch_add(1, Relaxed);
-                    if seed > count {
-                        return;
-                    }
-                    connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), seed as u64);
-                }
-            });
-        }
-    });
-    let counters = relay.counters("ledger").unwrap();
-    let start = Instant::now();
-    while counters.open() > 0 || descriptors() > before {
-        let (open, now) = (counters.open(), descriptors());
-        assert!(start.elapsed() < PATIENCE, "{open} open, {now} descriptors, {before} before");
-        thread::yield_now();
-    }
-    assert_eq!(counters.total(), count as u64);
-    relay.stop(navigator_relay::Stop::Now);
+/// Who comes from here ends a servant.
+const LAST: std::net::Ipv4Addr = std::net::Ipv4Addr::new(127, 0, 0, 9);
+
+/// Ends the servants of the server at `target`. Panics if one of them has found a wrong byte.
+pub(crate) fn dismiss(servants: Vec<thread::JoinHandle<()>>, target: SocketAddr) {
     for _ in &servants {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
         let socket = socket.unwrap();
-        socket.bind(&SocketAddr::from(([127, 0, 0, 9], 0)).into()).unwrap();
+        socket.bind(&SocketAddr::from((LAST, 0)).into()).unwrap();
         socket.connect(&target.into()).unwrap();
     }
     for servant in servants {
         servant.join().expect("a server found a wrong byte");
     }
+}
+
+/// How many connections the ledger has: NAVIGATOR_RELAY_LEDGER, or so many.
+pub(crate) fn size(unless: usize) -> usize {
+    std::env::var("NAVIGATOR_RELAY_LEDGER")
+        .map_or(unless, |text| text.parse().expect("NAVIGATOR_RELAY_LEDGER is a number"))
 }
