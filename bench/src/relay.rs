@@ -2,6 +2,7 @@
 //! path for all of them: client, relay and server are hosts, and the programs take turns.
 
 mod adding;
+mod datagrams;
 mod flows;
 mod peers;
 
@@ -60,6 +61,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         }
     }
     print(&peers, &mut found);
+    datagrams::run(&hosts)?;
     memory(&hosts)?;
     adding::run(&hosts)?;
     println!();

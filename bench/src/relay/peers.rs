@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use navigator_lab::{Host, Process};
+use navigator_relay::{Forward, Transport};
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::PORT;
@@ -68,34 +69,59 @@ impl Peer {
             }
             Self::Haproxy => haproxy(host, target)?,
         };
-        running(host, &mut command, PORT)
+        running(host, &mut command, ("tcp", PORT))
+    }
+
+    pub(super) fn has_udp(self) -> bool {
+        matches!(self, Self::Navigator | Self::Socat)
+    }
+
+    /// The same for datagrams.
+    pub(super) fn start_udp(self, host: &Host, target: SocketAddr) -> anyhow::Result<Running> {
+        if self == Self::Navigator {
+            let (name, forward) = super::adding::entry(0, target)?;
+            let forward = Forward::new(Transport::Udp, forward.listen, forward.connect);
+            return started(host, vec![(name, forward)]);
+        }
+        let mut command = Command::new(SOCAT);
+        command.arg(format!("UDP4-LISTEN:{PORT},fork,reuseaddr")).arg(format!("UDP:{target}"));
+        running(host, &mut command, ("udp", PORT))
     }
 }
 
 /// As many forwards, the first of them on [`PORT`].
 pub(super) fn navigator(host: &Host, target: SocketAddr, count: usize) -> anyhow::Result<Running> {
+    started(host, super::adding::entries(0..count, target)?)
+}
+
+fn started(host: &Host, forwards: Vec<(String, Forward)>) -> anyhow::Result<Running> {
     let file = host.dir().join("forwards.toml");
     let mut text = format!("[relay]\nmetrics = '127.0.0.1:{METRICS}'\n");
-    for (name, forward) in super::adding::entries(0..count, target)? {
-        let (listen, connect) = (forward.listen, forward.connect);
-        writeln!(text, "[forward.{name}]\nlisten = '{listen}'\nconnect = '{connect}'")?;
+    for (name, Forward { transport, listen, connect, .. }) in forwards {
+        writeln!(text, "[forward.{name}]\nprotocol = '{transport}'")?;
+        writeln!(text, "listen = '{listen}'\nconnect = '{connect}'")?;
     }
     fs::write(&file, text)?;
     let mut command = Command::new(navigator_testkit::navigator::binary());
     command.args(["relay", "--config"]).arg(file).env("RUST_LOG", "error");
     // Opened when all else is done.
-    running(host, &mut command, METRICS)
+    running(host, &mut command, ("tcp", METRICS))
 }
 
-fn running(host: &Host, command: &mut Command, port: u16) -> anyhow::Result<Running> {
+fn running(
+    host: &Host,
+    command: &mut Command,
+    (table, port): (&str, u16),
+) -> anyhow::Result<Running> {
     let running = Running(host.process(command)?);
     let start = Instant::now();
     let wanted = format!(":{port:04X}");
-    while !host
-        .run(&["cat", "/proc/net/tcp"])?
-        .lines()
-        .any(|line| line.contains(&wanted) && line.contains(" 0A "))
-    {
+    let listens = |line: &str| {
+        let mut fields = line.split_whitespace().skip(1);
+        let (local, state) = (fields.next(), fields.nth(1));
+        local.is_some_and(|it| it.ends_with(&wanted)) && matches!(state, Some("0A" | "07"))
+    };
+    while !host.run(&["cat", &format!("/proc/net/{table}")])?.lines().any(listens) {
         if start.elapsed() > Duration::from_secs(20) {
             bail!("{command:?} does not listen");
         }
