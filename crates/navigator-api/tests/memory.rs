@@ -54,7 +54,7 @@ async fn unknown_paths(server: &Server, numbers: std::ops::Range<u32>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_thousand_unknown_paths_leave_nothing_in_memory() {
+async fn sec_cve_2021_40797_a_hundred_thousand_unknown_paths_leave_nothing_in_memory() {
     let server = Server::start().await;
     // What is allocated once.
     unknown_paths(&server, 0..10_000).await;

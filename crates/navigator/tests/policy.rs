@@ -3,8 +3,6 @@
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
-    net::TcpStream,
     time::{Duration, Instant},
 };
 
@@ -17,16 +15,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Status of making a network for everybody.
 fn shares(server: &Server, token: &str) -> u16 {
     let body = r#"{"network": {"shared": true}}"#;
-    let request = format!(
-        "POST /v2.0/networks HTTP/1.1\r\nhost: x\r\nx-auth-token: {token}\r\nconnection: close\r\n\
-         content-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let mut stream = TcpStream::connect(server.address).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer.split_whitespace().nth(1).unwrap().parse().unwrap()
+    server.ask("POST", "/v2.0/networks", &[("x-auth-token", token)], body).0
 }
 
 fn until(what: &str, server: &Server, holds: impl Fn() -> bool) {

@@ -1,4 +1,4 @@
-//! Conntrack helpers over HTTP, and that a router's are reached through that router only.
+//! Conntrack helpers over HTTP.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,6 @@ use crate::cloud::{Backend, Cloud, text};
 
 on_both! {
     a_router_shows_the_helpers_that_it_has,
-    sec_lp_2152109_a_helper_is_found_below_its_own_router_only,
 }
 
 fn below(router: &Value) -> String {
@@ -48,30 +47,4 @@ async fn a_router_shows_the_helpers_that_it_has(on: Backend) {
     // They go with the router.
     assert_eq!(cloud.delete("alice", &of_router).await.status, 204);
     cloud.get("alice", &one).await.refused(404, "RouterNotFound");
-}
-
-async fn sec_lp_2152109_a_helper_is_found_below_its_own_router_only(on: Backend) {
-    let cloud = Cloud::on(on).await;
-    let (hers, other) = (router(&cloud, "alice").await, router(&cloud, "alice").await);
-    let his = router(&cloud, "bob").await;
-    let made = cloud.post("alice", &below(&hers), &ftp(21)).await.expect(201);
-    let id = text(&made["conntrack_helper"]["id"]).to_owned();
-    let change = json!({"conntrack_helper": {"port": 22}});
-    for (user, router, class) in [
-        // Another router of hers, his own router in the URL, and her router asked for by him.
-        ("alice", &other, "ConntrackHelperNotFound"),
-        ("bob", &his, "ConntrackHelperNotFound"),
-        ("bob", &hers, "RouterNotFound"),
-    ] {
-        let path = format!("{}/{id}", below(router));
-        cloud.get(user, &path).await.refused(404, class);
-        cloud.put(user, &path, &change).await.refused(404, class);
-        cloud.delete(user, &path).await.refused(404, class);
-    }
-    cloud.post("bob", &below(&hers), &ftp(2121)).await.refused(404, "RouterNotFound");
-    let path = format!("{}/{id}", below(&hers));
-    let still = cloud.get("alice", &path).await.expect(200);
-    assert_eq!(still["conntrack_helper"]["port"], 21);
-    let listed = cloud.get("bob", &below(&his)).await.expect(200);
-    assert_eq!(listed["conntrack_helpers"], json!([]));
 }

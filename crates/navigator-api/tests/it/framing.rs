@@ -91,7 +91,7 @@ async fn interleaved(server: &Server, task: usize, goes_on: impl Fn(usize) -> bo
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_tenants_on_many_connections_only_see_their_own() {
+async fn sec_cve_2014_0105_two_tenants_on_many_connections_only_see_their_own() {
     let server = Server::start().await;
     for user in ["alice", "bob"] {
         let mut stream = server.connect().await;

@@ -51,7 +51,7 @@ async fn a_token_of_ten_megabytes_is_refused_at_once_and_nobody_is_asked() {
 }
 
 #[tokio::test]
-async fn forged_identity_headers_have_no_effect() {
+async fn sec_cve_2026_22797_forged_identity_headers_have_no_effect() {
     let world = World::new().await;
     let alice = world.keystone.account(&["member"]);
     let bob = world.keystone.account(&["member"]);
@@ -83,7 +83,7 @@ async fn forged_identity_headers_have_no_effect() {
 }
 
 #[tokio::test]
-async fn a_token_ends_on_the_second_however_it_is_remembered() {
+async fn sec_cve_2013_2104_a_token_ends_on_the_second_however_it_is_remembered() {
     let world = World::with(Keystone::fake(), 10).await;
     let alice = world.keystone.account(&["member"]);
     let token = world.keystone.log_in(&alice);
@@ -114,7 +114,7 @@ async fn taken_until(world: &World, token: &str) -> Duration {
 }
 
 #[tokio::test]
-async fn what_was_taken_away_is_refused_when_it_is_forgotten() {
+async fn sec_cve_2015_7546_what_was_taken_away_is_refused_when_it_is_forgotten() {
     let world = World::with(Keystone::at_hand(), 2).await;
     let keystone = &world.keystone;
     let take = |what: usize| {
