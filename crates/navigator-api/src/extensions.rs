@@ -81,7 +81,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn every_line_of_the_table_is_whole_and_no_alias_comes_twice() {
+    fn the_table_is_sorted_every_line_whole_and_no_alias_twice() {
         let mut seen = HashSet::new();
         for line in super::TABLE.lines() {
             let columns: Vec<&str> = line.split('\t').collect();
@@ -90,5 +90,6 @@ mod tests {
             assert!(columns[3].parse::<jiff::Timestamp>().is_ok(), "{line}");
             assert!(seen.insert(columns[0]), "{line}");
         }
+        assert!(super::TABLE.lines().is_sorted());
     }
 }
