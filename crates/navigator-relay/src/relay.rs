@@ -11,7 +11,7 @@ use std::{
     collections::HashMap,
     io,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, mpsc::channel},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -142,6 +142,13 @@ impl Relay {
                 Stop::Now => Duration::ZERO,
                 Stop::After(time) => time,
             };
+        // First all of them stop taking connections, as each may give what it took to another one.
+        let (done, finished) = channel();
+        for worker in 0..self.peers.count() {
+            self.peers.send(worker, Message::StopListening { done: done.clone() });
+        }
+        drop(done);
+        while finished.recv().is_ok() {}
         for worker in 0..self.peers.count() {
             self.peers.send(worker, Message::End { at });
         }

@@ -12,7 +12,10 @@ pub(crate) mod inbox;
 use std::{
     collections::HashSet,
     io,
-    sync::{Arc, mpsc::Receiver},
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender},
+    },
     time::{Duration, Instant},
 };
 
@@ -111,7 +114,7 @@ impl Worker {
             }
             self.run_ready();
             self.run_timers();
-            if self.ends.is_some_and(|at| self.connections.is_empty() || at <= self.resources.now) {
+            if self.has_ended() {
                 self.end();
                 return Ok(());
             }
@@ -247,7 +250,8 @@ impl Worker {
             match message {
                 Message::Arrived(arrived) => self.take_in(arrived),
                 Message::Change(change) => self.change(change),
-                Message::End { at } => self.stop(at),
+                Message::StopListening { done } => self.stop_listening(&done),
+                Message::End { at } => self.ends = Some(at),
             }
         }
     }
@@ -310,11 +314,18 @@ impl Worker {
         self.turn_all_away(|route| versions.contains(&route.first().version));
     }
 
-    fn stop(&mut self, at: Instant) {
+    fn stop_listening(&mut self, done: &Sender<()>) {
         for listening in std::mem::take(&mut self.listeners).into_iter().flatten() {
             listening.listener.unwatch(&self.resources.epoll);
         }
-        self.ends = Some(at);
+        // Nobody waits any more if the relay has gone.
+        let _ = done.send(());
+    }
+
+    /// Whether nobody is here any more, or not for long enough.
+    fn has_ended(&self) -> bool {
+        let is_empty = self.connections.is_empty() && self.greetings.is_empty();
+        self.ends.is_some_and(|at| is_empty || at <= self.resources.now)
     }
 
     fn end(&mut self) {

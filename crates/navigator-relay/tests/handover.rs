@@ -9,6 +9,7 @@ mod network;
 use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream, UdpSocket},
+    path::Path,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     thread,
     time::Duration,
@@ -39,18 +40,28 @@ fn start() -> Relay {
     Relay::start(Options { workers: 2, ..Options::default() }).unwrap()
 }
 
+/// Puts a successor in the relay's place and gives what was there.
+fn hand_over(relay: &mut Relay, path: &Path, set: &ForwardSet) -> Relay {
+    let listener = HandoverListener::bind(path).unwrap();
+    let mut successor = start();
+    let to = Handover::connect(path).unwrap().unwrap();
+    let from = listener.accept().unwrap();
+    thread::scope(|pair| {
+        pair.spawn(|| relay.hand_over(&from).unwrap());
+        successor.take_over(&to).unwrap();
+    });
+    successor.apply(set.clone()).unwrap();
+    to.say("ready").unwrap();
+    from.expect("ready").unwrap();
+    std::mem::replace(relay, successor)
+}
+
 #[test]
 fn nobody_is_refused_while_it_is_handed_over_twice() {
     network::own();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("handover");
-    let target = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = target.local_addr().unwrap();
-    thread::spawn(move || {
-        for mut stream in target.incoming().flatten() {
-            thread::spawn(move || echo(&mut stream));
-        }
-    });
+    let address = echoes();
     let (port, other) = (network::free_port(), network::free_port());
     // More places than one message holds, of both kinds.
     let many: Vec<_> = (0..300).map(|_| network::free_port()).collect();
@@ -78,18 +89,7 @@ fn nobody_is_refused_while_it_is_handed_over_twice() {
         let mut retired = Vec::new();
         for _ in 0..2 {
             let before = served.load(Relaxed);
-            let listener = HandoverListener::bind(&path).unwrap();
-            let mut successor = start();
-            let to = Handover::connect(&path).unwrap().unwrap();
-            let from = listener.accept().unwrap();
-            thread::scope(|pair| {
-                pair.spawn(|| relay.hand_over(&from).unwrap());
-                successor.take_over(&to).unwrap();
-            });
-            successor.apply(set.clone()).unwrap();
-            to.say("ready").unwrap();
-            from.expect("ready").unwrap();
-            let predecessor = std::mem::replace(&mut relay, successor);
+            let predecessor = hand_over(&mut relay, &path, &set);
             retired.push(thread::spawn(|| predecessor.retire(Stop::After(PATIENCE))));
             while served.load(Relaxed) < before + 200 {
                 thread::yield_now();
@@ -111,6 +111,89 @@ fn nobody_is_refused_while_it_is_handed_over_twice() {
     relay.stop(Stop::Now);
     drop(UdpSocket::bind(("127.0.0.1", other)).unwrap());
     drop(TcpListener::bind(("127.0.0.1", many[299])).unwrap());
+}
+
+/// Says back what it hears, to as many as come.
+fn echoes() -> std::net::SocketAddr {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = target.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in target.incoming().flatten() {
+            thread::spawn(move || echo(&mut stream));
+        }
+    });
+    address
+}
+
+#[test]
+fn what_one_worker_takes_for_another_is_not_lost_when_they_retire() {
+    network::own();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("handover");
+    let (address, port) = (echoes(), network::free_port());
+    let text = format!("[forward.a]\nlisten = ':{port}'\nconnect = '{address}'\n");
+    let set = ForwardSet::from_toml(&text).unwrap();
+    let mut relay = start();
+    relay.apply(set.clone()).unwrap();
+    let (done, served) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(Relaxed) {
+                    exchange(&TcpStream::connect(("127.0.0.1", port)).unwrap());
+                    served.fetch_add(1, Relaxed);
+                }
+            });
+        }
+        for _ in 0..40 {
+            // One worker has more than the other, and gives away what it takes.
+            let held = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            exchange(&held);
+            let before = served.load(Relaxed);
+            let predecessor = hand_over(&mut relay, &path, &set);
+            let retired = thread::spawn(|| predecessor.retire(Stop::After(PATIENCE)));
+            while served.load(Relaxed) < before + 20 {
+                thread::yield_now();
+            }
+            exchange(&held);
+            drop(held);
+            retired.join().unwrap();
+        }
+        done.store(true, Relaxed);
+    });
+    relay.stop(Stop::Now);
+}
+
+#[test]
+fn who_is_in_the_middle_of_a_hello_goes_on_with_it() {
+    network::own();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("handover");
+    let (address, port) = (echoes(), network::free_port());
+    let text = format!(
+        "[forward.a]\nlisten = ':{port}'\nconnect = '{address}'\nproxy_protocol_from = ['127.0.0.1']\n"
+    );
+    let set = ForwardSet::from_toml(&text).unwrap();
+    let mut relay = start();
+    relay.apply(set.clone()).unwrap();
+    let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    client.write_all(b"PROXY TCP4 192.0.2.1 ").unwrap();
+    // Taken before the next one, which is served.
+    let mut other = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    other.write_all(b"PROXY UNKNOWN\r\n").unwrap();
+    exchange(&other);
+    drop(other);
+    let predecessor = hand_over(&mut relay, &path, &set);
+    let retired = thread::spawn(|| predecessor.retire(Stop::After(PATIENCE)));
+    // The successor serves.
+    let mut other = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    other.write_all(b"PROXY UNKNOWN\r\n").unwrap();
+    exchange(&other);
+    client.write_all(b"203.0.113.7 4000 443\r\n").unwrap();
+    exchange(&client);
+    drop((client, other));
+    retired.join().unwrap();
+    relay.stop(Stop::Now);
 }
 
 #[test]

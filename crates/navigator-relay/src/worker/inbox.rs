@@ -21,7 +21,12 @@ pub(crate) enum Message {
     /// Taken by a worker that has more than this one.
     Arrived(Arrived),
     Change(Change),
-    /// Take no more connections; end with the last one, at the latest at this moment.
+    /// Take nothing more from listening sockets.
+    StopListening {
+        done: Sender<()>,
+    },
+    /// End with the last connection, at the latest at this moment. All workers have stopped listening by
+    /// then, so none of them gives this one another connection.
     End {
         at: Instant,
     },
