@@ -15,9 +15,16 @@ const NAMELESS: &[&str] =
 /// Crates that may hold `unsafe`.
 const UNSAFE: &[&str] = &["navigator-drivers", "navigator-relay"];
 
-/// Crates that may start child processes.
-const CHILDREN: &[&str] =
-    &["navigator-drivers", "navigator-lab", "navigator-testkit", "navigator", "bench", "xtask"];
+/// Crates that may start child processes. The relay starts itself anew.
+const CHILDREN: &[&str] = &[
+    "navigator-drivers",
+    "navigator-relay",
+    "navigator-lab",
+    "navigator-testkit",
+    "navigator",
+    "bench",
+    "xtask",
+];
 
 /// What a pure crate never names. Written in pieces, so that this file does not find itself.
 const IMPURE: &[&str] = &[

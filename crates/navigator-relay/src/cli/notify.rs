@@ -6,7 +6,17 @@ use std::{
         linux::net::SocketAddrExt as _,
         unix::net::{SocketAddr, UnixDatagram},
     },
+    time::Duration,
 };
+
+use nix::time::{ClockId, clock_gettime};
+
+/// That the configuration is read again; `READY=1` follows, whatever came of it. A supervisor that asked
+/// for it knows by the time that this is the answer.
+pub(super) fn tell_reloading() {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default();
+    tell(&format!("RELOADING=1\nMONOTONIC_USEC={}", now.as_micros()));
+}
 
 /// Lines as sd_notify(3) describes them: `READY=1`, `STATUS=…`.
 pub(super) fn tell(lines: &str) {

@@ -2,9 +2,10 @@
 //! questions about counters. The workers do the rest.
 
 use std::{
-    io,
+    env, io,
     os::fd::AsFd as _,
     path::{Path, PathBuf},
+    process::Command,
     thread,
 };
 
@@ -37,14 +38,20 @@ struct Service {
     relay: Relay,
     settings: Settings,
     file: Option<PathBuf>,
+    /// This program's own.
+    program: PathBuf,
     signals: SignalFd,
     changes: Option<Inotify>,
     metrics: Option<metrics::Listener>,
     handover: Option<HandoverListener>,
 }
 
+const SIGNALS: [Signal; 4] = [Signal::SIGHUP, Signal::SIGUSR2, Signal::SIGTERM, Signal::SIGINT];
+
 enum Told {
     Reload,
+    /// Start the program anew, as its file is now, for it to take over.
+    Replace,
     Stop,
     /// A successor wants to take over.
     HandOver(Handover),
@@ -55,7 +62,9 @@ pub(super) fn run(configuration: Configuration, file: Option<PathBuf>) -> Result
     loop {
         match service.wait().map_err(system("waiting"))? {
             Told::Reload => service.reload(),
+            Told::Replace => service.replace(),
             Told::Stop => {
+                service.tell_stopping();
                 service.stop(Relay::stop);
                 return Ok(());
             }
@@ -76,8 +85,10 @@ impl Service {
             tracing::warn!(%error, "cannot raise the limit of open files");
         }
         let Configuration { set, settings } = configuration;
+        // Its name now: once the file is replaced, the system calls it deleted.
+        let program = env::current_exe().map_err(system("finding this program's file"))?;
         // Before there are other threads: they inherit it, and signals come here only.
-        let wanted = SigSet::from_iter([Signal::SIGHUP, Signal::SIGTERM, Signal::SIGINT]);
+        let wanted = SigSet::from_iter(SIGNALS);
         wanted.thread_block().map_err(system("blocking signals"))?;
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         let signals = SignalFd::with_flags(&wanted, flags).map_err(system("signalfd"))?;
@@ -101,7 +112,8 @@ impl Service {
         let handover = place.map(HandoverListener::bind).transpose().map_err(system("handover"))?;
         let metrics = settings.metrics.as_ref().map(metrics::Listener::bind).transpose();
         let metrics = metrics.map_err(system("metrics"))?;
-        let mut service = Self { relay, settings, file, signals, changes, metrics, handover };
+        let mut service =
+            Self { relay, settings, file, program, signals, changes, metrics, handover };
         service.told_ready();
         Ok(service)
     }
@@ -132,8 +144,11 @@ impl Service {
                 other => other?,
             };
             if let Some(signal) = self.signals.read_signal()? {
-                let hangup = signal.ssi_signo == Signal::SIGHUP as u32;
-                return Ok(if hangup { Told::Reload } else { Told::Stop });
+                return Ok(match Signal::try_from(signal.ssi_signo.cast_signed()) {
+                    Ok(Signal::SIGHUP) => Told::Reload,
+                    Ok(Signal::SIGUSR2) => Told::Replace,
+                    _ => Told::Stop,
+                });
             }
             if self.file_has_changed() {
                 return Ok(Told::Reload);
@@ -164,6 +179,7 @@ impl Service {
             tracing::info!("nothing to reload: the forward was given on the command line");
             return;
         };
+        notify::tell_reloading();
         let read = Configuration::read(file).and_then(|Configuration { set, settings }| {
             self.relay.apply(set).map_err(|error| error.lines)?;
             Ok(settings)
@@ -183,6 +199,7 @@ impl Service {
                     tracing::error!("{line}");
                 }
                 tracing::error!("the old forwards stay in force");
+                notify::tell("READY=1\nSTATUS=the file is wrong; the old forwards stay in force");
             }
         }
     }
@@ -193,15 +210,43 @@ impl Service {
         to.expect("ready")?;
         self.metrics = None;
         self.handover = None;
+        // Before it hears so and says that it is ready: a supervisor listens to the main process.
+        if let Ok(pid) = to.peer_pid() {
+            notify::tell(&format!("MAINPID={pid}"));
+        }
         tracing::info!("a successor has taken over");
         to.say("gone")
+    }
+
+    /// Starts this program's file with the arguments that this process was started with.
+    fn replace(&self) {
+        if self.handover.is_none() {
+            tracing::error!("nobody can take over: [relay] has no 'handover'");
+            return;
+        }
+        let started = Command::new(&self.program).args(env::args_os().skip(1)).spawn();
+        match started {
+            // If all is well, this process ends before that one.
+            Ok(mut successor) => drop(thread::spawn(move || {
+                if let Ok(status) = successor.wait() {
+                    tracing::error!("the new program has ended: {status}");
+                }
+            })),
+            Err(error) => {
+                tracing::error!("{} cannot be started: {error}", self.program.display());
+            }
+        }
+    }
+
+    fn tell_stopping(&self) {
+        let (open, drain) = (self.relay.open(), self.settings.drain);
+        notify::tell(&format!("STOPPING=1\nSTATUS={open} connections may go on for {drain:?}"));
     }
 
     /// Lets connections end in their time; a second signal ends them at once.
     fn stop(self, how: fn(Relay, Stop)) {
         let drain = self.settings.drain;
         let open = self.relay.open();
-        notify::tell(&format!("STOPPING=1\nSTATUS={open} connections may go on for {drain:?}"));
         tracing::info!(open, ?drain, "ending");
         let relay = self.relay;
         let ended = thread::spawn(move || how(relay, Stop::After(drain)));

@@ -16,7 +16,10 @@ use std::{
 
 use nix::{
     cmsg_space,
-    sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg},
+    sys::socket::{
+        ControlMessage, ControlMessageOwned, MsgFlags, getsockopt, recvmsg, sendmsg,
+        sockopt::PeerCredentials,
+    },
 };
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -97,6 +100,14 @@ impl Handover {
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_write_timeout(Some(PATIENCE))?;
         Ok(Self(socket))
+    }
+
+    /// The process at the other end.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn peer_pid(&self) -> io::Result<i32> {
+        Ok(getsockopt(&self.0, PeerCredentials)?.pid())
     }
 
     /// Says one word to the other side.

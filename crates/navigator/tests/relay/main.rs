@@ -6,13 +6,13 @@
 mod ledger;
 #[path = "../../../navigator-relay/tests/ledger/script.rs"]
 mod script;
+mod supervisor;
 mod support;
 
 use std::{
     fs,
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream, UdpSocket},
-    os::unix::net::UnixDatagram,
     process::Command,
 };
 
@@ -165,38 +165,6 @@ fn a_target_that_fails_is_told_once_and_so_is_its_return() {
     // The next thing it says: no second warning in between.
     let next = program.log.recv_timeout(PATIENCE).unwrap();
     assert!(next.contains("forward.tcp: 127.0.0.1:1001 answers again"), "{next}");
-}
-
-#[test]
-fn the_supervisor_hears_when_it_is_ready_and_when_it_ends() {
-    own_network();
-    let directory = tempfile::tempdir().unwrap();
-    let place = directory.path().join("notify");
-    let notify = UnixDatagram::bind(&place).unwrap();
-    notify.set_read_timeout(Some(PATIENCE)).unwrap();
-    let hear = || {
-        let mut buffer = [0; 1024];
-        let length = notify.recv(&mut buffer).unwrap();
-        String::from_utf8(buffer[..length].to_vec()).unwrap()
-    };
-    let file = directory.path().join("forwards.toml");
-    write(
-        &file,
-        "[relay]\ndrain_s = 30\n[forward.a]\nlisten = ':4001'\nconnect = '127.0.0.1:1001'\n",
-    );
-    says(1001, "one");
-    let mut command = command(&["--config", file.to_str().unwrap()]);
-    let mut program = Program::start(command.env("NOTIFY_SOCKET", &place));
-    assert_eq!(hear(), "READY=1\nSTATUS=1 forwards");
-    let mut open = hears(4001, "one");
-    program.signal(Signal::SIGTERM);
-    assert_eq!(hear(), "STOPPING=1\nSTATUS=1 connections may go on for 30s");
-    eventually("new ones are refused", || TcpStream::connect("127.0.0.1:4001").is_err());
-    // The open one goes on until its own end, and the relay ends with it.
-    open.write_all(b"bye").unwrap();
-    assert_eq!(open.read(&mut [0]).unwrap_or(0), 0);
-    drop(open);
-    assert_eq!(program.child.wait().unwrap().code(), Some(0));
 }
 
 #[test]
