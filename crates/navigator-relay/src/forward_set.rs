@@ -39,6 +39,8 @@ pub struct Forward {
     /// TCP: unanswered probes start after this much silence. `None` sends none.
     pub keepalive: Option<Duration>,
     pub limits: Limits,
+    /// Towards the target, a connection has the client's address.
+    pub transparent: bool,
     /// TCP: how the target is told who the client is.
     pub proxy_protocol: Option<ProxyVersion>,
     /// TCP: who has to say by a PROXY header whom it speaks for; others are clients themselves.
@@ -108,6 +110,7 @@ impl Forward {
             timeouts: Timeouts::of(transport),
             keepalive: Some(Duration::from_secs(60)),
             limits: Limits::default(),
+            transparent: false,
             proxy_protocol: None,
             proxies: Vec::new(),
             sni: Vec::new(),

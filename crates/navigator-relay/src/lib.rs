@@ -23,6 +23,7 @@ mod slots;
 mod tcp;
 mod timers;
 mod token;
+mod transparent;
 mod udp;
 mod worker;
 

@@ -25,6 +25,7 @@ use crate::{
     slots::Slots,
     timers::Tick,
     token::{Key, Token},
+    transparent::{self, Port},
 };
 
 /// Who talks to which of our addresses.
@@ -58,6 +59,9 @@ impl Session {
         whereabouts.go(&live.connect_in)?;
         let kind = Type::DGRAM.nonblocking().cloexec();
         let socket = Socket::new_raw(Domain::for_address(target), kind, None)?;
+        if live.forward.transparent {
+            transparent::take_address(&socket, flow.client, target, Port::Same)?;
+        }
         socket.connect(&target.into())?;
         receive_trains(&socket);
         let (listener, live) = (Arc::clone(listener), Arc::clone(live));

@@ -1,6 +1,6 @@
 //! What an entry can have wrong by itself, whatever else is in the set.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use super::{Forward, Transport};
 
@@ -32,6 +32,12 @@ fn forward_is_wrong(forward: &Forward) -> Option<String> {
         forward.proxy_protocol.is_some() || !forward.proxies.is_empty() || !forward.sni.is_empty();
     if forward.transport == Transport::Udp && tcp_only {
         return Some("sni and the PROXY protocol are for TCP".to_owned());
+    }
+    let families = |address: IpAddr| address.is_ipv4() == forward.connect.address.is_ipv4();
+    if forward.transparent && !forward.listen.address.is_none_or(families) {
+        return Some(
+            "transparent: listen and connect are of different address families".to_owned(),
+        );
     }
     let limits = &forward.limits;
     let zero = limits.connections == Some(0)

@@ -70,6 +70,10 @@ fn what_is_wrong_is_one_line_that_names_the_entry() {
             entry(":1", "10.0.0.1:1", "protocol = 'udp'\nsni = ['a']"),
             "forward.x: sni and the PROXY protocol are for TCP",
         ),
+        (
+            entry("[::1]:1", "10.0.0.1:1", "transparent = true"),
+            "forward.x: transparent: listen and connect are of different",
+        ),
         (entry(":1", "10.0.0.1:1", "colour = 1"), "forward.x: unknown field `colour`"),
         (entry(":1", "10.0.0.1:1", "protocol = 'sctp'"), "forward.x: unknown variant `sctp`"),
         ("[forward.x]\nlisten = 7\nconnect = ':1'".into(), "forward.x: write \"ADDRESS:PORT\""),
@@ -165,7 +169,7 @@ const DOCUMENT: &str = "
 [forward.a]
 protocol = 'tcp'
 listen = { address = '[2001:db8::1]:20000-20009', netns = 'in' }
-connect = { address = '10.0.0.5:30000', netns = 'out' }
+connect = { address = '[2001:db8::5]:30000', netns = 'out' }
 connect_timeout_s = 1.5
 idle_timeout_s = 3600
 half_closed_timeout_s = 300
@@ -177,6 +181,7 @@ max_bytes_per_second = 1000000
 proxy_protocol = 'v2'
 proxy_protocol_from = ['10.0.0.0/8']
 sni = ['www.example.org', '*.example.org', '*']
+transparent = true
 removal = 'drain'
 [forward.b]
 protocol = 'udp'

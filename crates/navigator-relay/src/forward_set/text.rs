@@ -54,6 +54,8 @@ struct ForwardText {
     max_connections: Option<u32>,
     max_new_per_second: Option<u32>,
     max_bytes_per_second: Option<u64>,
+    #[serde(default)]
+    transparent: bool,
     proxy_protocol: Option<ProxyVersion>,
     #[serde(default)]
     proxy_protocol_from: Vec<String>,
@@ -163,6 +165,7 @@ fn read(value: Value) -> Result<Forward, String> {
         new_per_second: text.max_new_per_second,
         bytes_per_second: text.max_bytes_per_second,
     };
+    forward.transparent = text.transparent;
     forward.proxy_protocol = text.proxy_protocol;
     forward.proxies = prefixes("proxy_protocol_from", &text.proxy_protocol_from)?;
     let names = text.sni.iter().map(|name| in_field("sni", name.parse()));

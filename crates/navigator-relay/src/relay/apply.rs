@@ -156,6 +156,9 @@ impl Relay {
         let (Ok(listen_in), Ok(connect_in)) = (listen_in, connect_in) else {
             return Err(lines);
         };
+        if forward.transparent {
+            explain::transparent(name, forward, &connect_in).map_err(|line| vec![line])?;
+        }
         let same_place = |old: &&Arc<Live>| {
             old.listen_in.inode() == listen_in.inode()
                 && old.connect_in.inode() == connect_in.inode()
@@ -312,8 +315,9 @@ fn add_moved(set: &ForwardSet, moved: &Moved, difference: &mut Difference) {
 /// Whether the connections of the old forward are good ones of the new one.
 fn keeps_connections(old: &Forward, new: &Forward) -> bool {
     let leads = |forward: &Forward| {
-        let Forward { listen, connect, limits, proxies, proxy_protocol, sni, .. } = forward.clone();
-        (listen, connect, limits.sources, proxies, proxy_protocol, sni)
+        let Forward { listen, connect, transparent, proxies, proxy_protocol, sni, .. } =
+            forward.clone();
+        (listen, connect, transparent, forward.limits.sources.clone(), proxies, proxy_protocol, sni)
     };
     leads(old) == leads(new)
 }

@@ -5,7 +5,7 @@ use std::io;
 use nix::sys::resource::{Resource, getrlimit};
 
 use super::in_use;
-use crate::live::Live;
+use crate::{Forward, live::Live, namespace::Namespace, transparent};
 
 /// Why the forward cannot listen on this port.
 pub(super) fn bind(live: &Live, port: u16, error: &io::Error) -> String {
@@ -29,6 +29,22 @@ pub(super) fn bind(live: &Live, port: u16, error: &io::Error) -> String {
         _ => format!("cannot be had: {error}"),
     };
     format!("forward.{}: listen: {listen} {reason}", live.name)
+}
+
+/// Whether connections may have their clients' addresses.
+pub(super) fn transparent(
+    name: &str,
+    forward: &Forward,
+    connect_in: &Namespace,
+) -> Result<(), String> {
+    let allowed = connect_in.run(|| transparent::is_allowed(forward.connect.address));
+    allowed.and_then(|allowed| allowed).map_err(|error| {
+        let reason = match error.raw_os_error() {
+            Some(libc::EPERM) => "needs the capability CAP_NET_ADMIN".to_owned(),
+            _ => error.to_string(),
+        };
+        format!("forward.{name}: transparent: {reason}")
+    })
 }
 
 /// One line, however many of the ports were left without a descriptor.

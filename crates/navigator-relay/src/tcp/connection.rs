@@ -20,6 +20,7 @@ use crate::{
     proxy_protocol,
     timers::Tick,
     token::{Key, Side, Token},
+    transparent::{self, Port},
 };
 
 /// A client that has been let in.
@@ -321,10 +322,23 @@ pub(crate) fn out_of_descriptors(error: &io::Error) -> bool {
 
 /// Makes the target's socket in the forward's namespace; the connection is under way afterwards.
 fn connect(accepted: &Accepted, resources: &mut Resources) -> io::Result<TcpStream> {
-    let target = accepted.live.target(accepted.port);
     resources.whereabouts.go(&accepted.live.connect_in)?;
+    if !accepted.live.forward.transparent {
+        return connect_from(accepted, None);
+    }
+    match connect_from(accepted, Some(Port::Same)) {
+        Err(error) if transparent::is_taken(&error) => connect_from(accepted, Some(Port::Any)),
+        other => other,
+    }
+}
+
+fn connect_from(accepted: &Accepted, clients: Option<Port>) -> io::Result<TcpStream> {
+    let target = accepted.live.target(accepted.port);
     let kind = Type::STREAM.nonblocking().cloexec();
     let socket = Socket::new_raw(Domain::for_address(target), kind, None)?;
+    if let Some(port) = clients {
+        transparent::take_address(&socket, accepted.peer, target, port)?;
+    }
     match socket.connect(&target.into()) {
         Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
         _ => Ok(socket.into()),

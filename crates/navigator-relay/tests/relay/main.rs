@@ -11,3 +11,4 @@ mod limits;
 mod namespaces;
 mod network;
 mod support;
+mod transparent;

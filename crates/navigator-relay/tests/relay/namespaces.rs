@@ -21,10 +21,10 @@ use crate::support::*;
 const SHARED: &str = "10.0.0.5";
 
 /// A named namespace in a directory of the test's own.
-struct Netns(PathBuf);
+pub(crate) struct Netns(PathBuf);
 
 impl Netns {
-    fn make(directory: &Path, name: &str) -> Self {
+    pub(crate) fn make(directory: &Path, name: &str) -> Self {
         let path = directory.join(name);
         File::create(&path).unwrap();
         thread::scope(|scope| {
@@ -44,7 +44,7 @@ impl Netns {
         Self(path)
     }
 
-    fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| {
             let inside = || {
                 setns(File::open(&self.0).unwrap(), CloneFlags::CLONE_NEWNET).unwrap();
