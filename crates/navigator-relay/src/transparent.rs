@@ -21,7 +21,9 @@ pub(crate) fn take_address(
         return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, why));
     }
     allow(socket)?;
-    socket.set_reuse_address(true)?;
+    // Connections that have ended may still have the port for a while. Two UDP sessions that shared one
+    // would get each other's answers.
+    socket.set_reuse_address(socket.r#type()? == Type::STREAM)?;
     let port = match port {
         Port::Same => client.port(),
         Port::Any => 0,
@@ -38,7 +40,15 @@ pub(crate) enum Port {
     Any,
 }
 
-pub(crate) fn is_taken(error: &io::Error) -> bool {
+/// Connects with the client's port, or with another one if that is taken.
+pub(crate) fn with_some_port<T>(connect: impl Fn(Port) -> io::Result<T>) -> io::Result<T> {
+    match connect(Port::Same) {
+        Err(error) if is_taken(&error) => connect(Port::Any),
+        other => other,
+    }
+}
+
+fn is_taken(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EADDRINUSE | libc::EADDRNOTAVAIL))
 }
 

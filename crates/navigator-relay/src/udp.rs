@@ -57,12 +57,19 @@ impl Session {
     ) -> io::Result<Self> {
         let target = live.target(listener.port);
         whereabouts.go(&live.connect_in)?;
-        let kind = Type::DGRAM.nonblocking().cloexec();
-        let socket = Socket::new_raw(Domain::for_address(target), kind, None)?;
-        if live.forward.transparent {
-            transparent::take_address(&socket, flow.client, target, Port::Same)?;
-        }
-        socket.connect(&target.into())?;
+        let connect = |clients: Option<Port>| {
+            let kind = Type::DGRAM.nonblocking().cloexec();
+            let socket = Socket::new_raw(Domain::for_address(target), kind, None)?;
+            if let Some(port) = clients {
+                transparent::take_address(&socket, flow.client, target, port)?;
+            }
+            socket.connect(&target.into())?;
+            Ok(socket)
+        };
+        let socket = match live.forward.transparent {
+            true => transparent::with_some_port(|port| connect(Some(port)))?,
+            false => connect(None)?,
+        };
         receive_trains(&socket);
         let (listener, live) = (Arc::clone(listener), Arc::clone(live));
         Ok(Self { flow, listener, live, socket, last: now, due: None })

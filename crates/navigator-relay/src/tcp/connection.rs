@@ -326,10 +326,7 @@ fn connect(accepted: &Accepted, resources: &mut Resources) -> io::Result<TcpStre
     if !accepted.live.forward.transparent {
         return connect_from(accepted, None);
     }
-    match connect_from(accepted, Some(Port::Same)) {
-        Err(error) if transparent::is_taken(&error) => connect_from(accepted, Some(Port::Any)),
-        other => other,
-    }
+    transparent::with_some_port(|port| connect_from(accepted, Some(port)))
 }
 
 fn connect_from(accepted: &Accepted, clients: Option<Port>) -> io::Result<TcpStream> {

@@ -168,6 +168,31 @@ fn a_port_that_is_still_taken_is_no_reason_to_refuse() {
 }
 
 #[test]
+fn two_sessions_of_one_client_hear_their_own_answers() {
+    let hosts = hosts();
+    tells_who(&hosts.server, "10.9.0.2:53");
+    let entry = |name: &str, port: u16| {
+        forward(name, "udp", &format!("198.51.100.1:{port}"), "10.9.0.2:53", "transparent = true")
+    };
+    let _relay = relay(&(entry("a", 4001) + &entry("b", 4002)));
+    let socket = hosts.client.run(|| UdpSocket::bind("0.0.0.0:5000").unwrap());
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut ports = Vec::new();
+    for round in 0..6 {
+        let asked: SocketAddr = ([198, 51, 100, 1], 4001 + round % 2).into();
+        socket.send_to(b"who am I?", asked).unwrap();
+        let mut buffer = [0; 64];
+        let (length, by) = socket.recv_from(&mut buffer).unwrap();
+        assert_eq!(by, asked);
+        let seen: SocketAddr = std::str::from_utf8(&buffer[..length]).unwrap().parse().unwrap();
+        assert_eq!(seen.ip(), std::net::Ipv4Addr::new(198, 51, 100, 2));
+        ports.push(seen.port());
+    }
+    assert_eq!(ports[..2], ports[2..4]);
+    assert!(ports[0] == 5000 && ports[1] != 5000, "{ports:?}");
+}
+
+#[test]
 fn a_client_of_the_other_family_is_turned_away() {
     let hosts = hosts();
     tells_who(&hosts.server, "10.9.0.2:22");
