@@ -14,28 +14,27 @@ pub(crate) use list::list;
 use std::collections::HashMap;
 
 use axum::{
-    Extension, Json,
+    Extension,
     extract::{OriginalUri, Path, State},
 };
 use navigator_resources::{
     Caller, Facts, Input, Refusal, Resource, Row, Rules, Select, SqlValue, Stop,
 };
 use navigator_store::Listing;
-use serde_json::{Value, json};
 
 use crate::{
     body::Attributes,
     fault::Fault,
     listing::Parameters,
     policy::Access,
-    present::{Fields, View},
+    present::{self, Fields, JsonText},
     state::ApiState,
 };
 
 /// Ids per statement.
 const CHUNK: usize = 1000;
 
-type Answer = Result<Json<Value>, Fault>;
+type Answer = Result<JsonText, Fault>;
 
 /// The ids in the URL: a child's parent, and the object.
 #[derive(serde::Deserialize)]
@@ -128,9 +127,10 @@ async fn one<R: Rules>(
     row: Row,
     fields: &Fields,
 ) -> Answer {
-    let view = View::of(state);
-    let value = embed::present_all::<R>(state, access, &[row], &view, fields).await?.pop();
-    Ok(Json(json!({ R::declaration().name: value })))
+    let mut answer = JsonText::object(R::declaration().name);
+    let moment = present::moment(state);
+    embed::present_all::<R>(state, access, &[row], &moment, fields, answer.text()).await?;
+    Ok(answer.end())
 }
 
 pub(crate) async fn show<R: Rules>(

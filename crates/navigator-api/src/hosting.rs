@@ -17,18 +17,18 @@ use navigator_resources::{
     },
 };
 use navigator_store::Listing;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     body, controller,
     fault::Fault,
     listing::Parameters,
     policy::{Access, Guarded, Said},
-    present::{View, present},
+    present::{Form, JsonText, moment},
     state::{ApiState, now},
 };
 
-type Answer = Result<Json<Value>, Fault>;
+type Answer = Result<JsonText, Fault>;
 
 /// Clients say `l3-agents`; paths come here normalised.
 pub(crate) fn routes() -> Guarded {
@@ -255,20 +255,23 @@ async fn shown<R: Rules>(
     caller: &Caller,
     query: Option<&str>,
     rows: Vec<Row>,
-    more: &[(&str, Value)],
+    more: &[(&'static str, Value)],
 ) -> Answer {
     let fields = Parameters::parse(query)?.fields();
     let mut access = Access::to::<R>(state, caller);
     let rows = access.seen(rows).await?;
-    let mut items = Vec::new();
-    for (row, hidden) in rows.iter().zip(access.hidden(&rows).await?) {
-        let mut item = present::<R>(row, &hidden, &View::of(state), &fields)?;
-        for (name, value) in more {
-            if fields.as_ref().is_none_or(|fields| fields.contains(*name)) {
-                item[*name] = value.clone();
-            }
+    let mut form = Form::of::<R>();
+    more.iter().for_each(|(name, _)| form.give(name));
+    let form = form.only(&fields).without(access.hidden(&rows).await?);
+    let given: Vec<_> = more.iter().map(|(_, value)| value.to_string().into_bytes()).collect();
+    let (moment, mut answer) = (moment(state), JsonText::object(R::declaration().collection));
+    answer.text().push(b'[');
+    for (index, row) in rows.iter().enumerate() {
+        if index > 0 {
+            answer.text().push(b',');
         }
-        items.push(item);
+        form.write(index, row, &given, &moment, answer.text())?;
     }
-    Ok(Json(json!({ R::declaration().collection: items })))
+    answer.text().push(b']');
+    Ok(answer.end())
 }

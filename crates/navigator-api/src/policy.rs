@@ -17,7 +17,7 @@ mod in_force;
 mod related;
 
 pub(crate) use about::{About, Said};
-pub(crate) use access::Access;
+pub(crate) use access::{Access, Hidden};
 pub(crate) use guarded::Guarded;
 pub use guarded::{GuardedRoute, UnregisteredRules};
 pub use in_force::PolicyInForce;

@@ -21,7 +21,7 @@ use crate::{
     fault::Fault,
     listing::Parameters,
     policy::{About, Access, Guarded, Said},
-    present::Fields,
+    present::{Fields, JsonText},
     state::ApiState,
 };
 
@@ -148,8 +148,8 @@ fn alias<R: QosRule>() -> String {
     format!("alias_{}", R::declaration().name)
 }
 
-fn renamed<R: QosRule>(Json(mut answer): Json<Value>) -> Json<Value> {
-    Json(json!({ alias::<R>(): answer[R::declaration().name].take() }))
+fn renamed<R: QosRule>(answer: JsonText) -> Json<Value> {
+    Json(json!({ alias::<R>(): answer.value()[R::declaration().name].take() }))
 }
 
 async fn show<R: QosRule>(

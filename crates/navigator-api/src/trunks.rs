@@ -31,7 +31,8 @@ async fn sub_ports(
     // All of it, whatever fields the query names.
     let uri = OriginalUri(Uri::default());
     let (policy, who) = (state.policy.now(), caller.0.clone());
-    let Json(mut answer) = controller::show::<Trunk>(State(state), caller, Path(ids), uri).await?;
+    let answer = controller::show::<Trunk>(State(state), caller, Path(ids), uri).await?;
+    let mut answer = answer.value();
     let owner = answer["trunk"]["project_id"].as_str().unwrap_or_default().to_owned();
     policy.authorize(&who, RULE, &Said(vec![("project_id", owner)]))?;
     Ok(Json(json!({ "sub_ports": answer["trunk"]["sub_ports"].take() })))

@@ -171,7 +171,7 @@ fn conversion(declared: &Declared) -> TokenStream {
         let ident = &field.ident;
         let column = ident.to_string();
         quote! {
-            row.0.insert(#column, ::navigator_resources::AttributeValue::to_sql(&self.#ident));
+            row.push(#column, ::navigator_resources::AttributeValue::to_sql(&self.#ident));
         }
     });
     let shown = declared.fields.iter().filter(|f| !f.options.hidden && !f.options.internal).map(|field| {
@@ -207,6 +207,15 @@ fn conversion(declared: &Declared) -> TokenStream {
     }
 }
 
+fn through(option: Option<&Through>) -> TokenStream {
+    match option {
+        Some(Through { column, ids }) => quote!(::core::option::Option::Some(
+            ::navigator_resources::Through { column: #column, ids: #ids }
+        )),
+        None => quote!(::core::option::Option::None),
+    }
+}
+
 fn attribute(field: &Field, table: &str) -> TokenStream {
     let (ty, input, options) = (&field.ty, field.input_type(), &field.options);
     let (name, column) = (field.wire_name(), field.ident.to_string());
@@ -214,12 +223,14 @@ fn attribute(field: &Field, table: &str) -> TokenStream {
         Some(sql) => quote!(::core::option::Option::Some(#sql)),
         None => quote!(::core::option::Option::None),
     };
+    let computed = options.computed.is_some() || options.link.is_some();
     let link = match &options.link {
         Some(Link { table, owner, item }) => quote!(::core::option::Option::Some(
             ::navigator_resources::Link { table: #table, owner: #owner, item: #item }
         )),
         None => quote!(::core::option::Option::None),
     };
+    let found = through(options.found.as_ref());
     let on_create = if !options.create {
         quote!(::navigator_resources::OnCreate::Refused)
     } else if options.required {
@@ -242,8 +253,10 @@ fn attribute(field: &Field, table: &str) -> TokenStream {
             name: #name,
             column: #column,
             sql: <#ty as ::navigator_resources::AttributeValue>::SQL,
+            nullable: #computed || <#ty as ::navigator_resources::AttributeValue>::NULLABLE,
             expression: #expression,
             link: #link,
+            found: #found,
             on_create: #on_create,
             update: #update,
             visible: #visible,
@@ -255,6 +268,7 @@ fn attribute(field: &Field, table: &str) -> TokenStream {
                 <#input as ::navigator_resources::AttributeValue>::from_json(value).map(|_| ())
             },
             filter_value: <#ty as ::navigator_resources::AttributeValue>::from_filter,
+            show: <#ty as ::navigator_resources::AttributeValue>::show,
             docs: #docs,
             schema: <#ty as ::navigator_resources::AttributeValue>::schema,
             input_schema: <#input as ::navigator_resources::AttributeValue>::schema,
@@ -300,12 +314,7 @@ fn resource(declared: &Declared) -> TokenStream {
     let attributes = attributes.chain(tags(options, table));
     let key = options.key.as_deref().unwrap_or("id");
     let visible_to_all = &options.visible_to_all;
-    let visible_through = match &options.visible_through {
-        Some(Through { column, ids }) => quote!(::core::option::Option::Some(
-            ::navigator_resources::Through { column: #column, ids: #ids }
-        )),
-        None => quote!(::core::option::Option::None),
-    };
+    let visible_through = through(options.visible_through.as_ref());
     let (column, admin_only) = (&options.parent_column, options.admin_only);
     let path = options.path.as_ref().unwrap_or(collection);
     let docs = prose(&declared.docs);
@@ -339,7 +348,18 @@ fn resource(declared: &Declared) -> TokenStream {
             quote!(::std::string::ToString::to_string(&self.#ident))
         },
     );
-    let present = options.present.as_ref().map(|path| quote!(#path(self, &mut map);));
+    let adds = &options.adds;
+    let present = options
+        .present
+        .as_ref()
+        .map(|path| quote!(::navigator_resources::resource::reshape(&mut map, #path(self));));
+    let reshape = match &options.present {
+        Some(path) => quote!(::core::option::Option::Some(::navigator_resources::Reshape {
+            adds: &[#(#adds),*],
+            changes: |row| <Self as ::navigator_resources::Resource>::from_row(row).map(|object| #path(&object)),
+        })),
+        None => quote!(::core::option::Option::None),
+    };
     let (create, update) = (Kind::Create.name(ident), Kind::Update.name(ident));
     quote! {
         impl ::navigator_resources::Resource for #ident {
@@ -399,6 +419,10 @@ fn resource(declared: &Declared) -> TokenStream {
                 self.write_json(&mut map);
                 #present
                 map
+            }
+
+            fn reshape() -> ::core::option::Option<::navigator_resources::Reshape> {
+                #reshape
             }
         }
     }

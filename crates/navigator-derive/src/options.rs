@@ -36,7 +36,9 @@ pub(crate) struct ResourceOptions {
     pub(crate) notices: Option<Path>,
     /// Name of its quota, if it differs from its own.
     pub(crate) quota: Option<String>,
+    /// What its answers show otherwise than attribute by attribute, and the names that this adds.
     pub(crate) present: Option<Path>,
+    pub(crate) adds: Vec<String>,
     pub(crate) path: Option<String>,
     pub(crate) without_create: bool,
     pub(crate) without_update: bool,
@@ -50,7 +52,8 @@ pub(crate) struct ResourceOptions {
     pub(crate) policy: Option<String>,
 }
 
-/// By which column and which of its values a project sees what it does not own.
+/// By which column and which of its values rows are found: those that a project sees without owning
+/// them, or those that a filter asks for.
 #[derive(Default)]
 pub(crate) struct Through {
     pub(crate) column: String,
@@ -82,6 +85,8 @@ pub(crate) struct FieldOptions {
     /// A text, or a constant that is one.
     pub(crate) computed: Option<Expr>,
     pub(crate) link: Option<Link>,
+    /// Where filters look for rows with a value.
+    pub(crate) found: Option<Through>,
     pub(crate) admin_create: bool,
     pub(crate) admin_update: bool,
     pub(crate) admin_get: bool,
@@ -216,6 +221,7 @@ impl ResourceOptions {
             "notices" => self.notices = Some(meta.value()?.parse()?),
             "quota" => self.quota = Some(text(meta)?),
             "present" => self.present = Some(meta.value()?.parse()?),
+            "adds" => self.adds.push(text(meta)?),
             "path" => self.path = Some(text(meta)?),
             "without" => return meta.parse_nested_meta(|inner| self.read_without(&inner)),
             "root" => self.root = Some(text(meta)?),
@@ -272,6 +278,10 @@ impl FieldOptions {
             "link" => {
                 let link = self.link.get_or_insert_default();
                 return meta.parse_nested_meta(|inner| link.read(&inner));
+            }
+            "found" => {
+                let found = self.found.get_or_insert_default();
+                return meta.parse_nested_meta(|inner| found.read(&inner));
             }
             "admin" => return meta.parse_nested_meta(|inner| self.read_admin(&inner)),
             _ => return Err(meta.error("unknown option of a field")),

@@ -9,6 +9,9 @@ mod text;
 
 pub(crate) use text::{ids, text_attribute};
 
+pub(crate) use json::show_stored_json;
+pub(crate) use text::show_text;
+
 pub use dns::{DnsDomain, DnsName};
 pub use json::{Dict, JsonValue};
 pub use tags::Tags;
@@ -20,11 +23,18 @@ use crate::row::{SqlType, SqlValue};
 
 pub trait AttributeValue: Sized {
     const SQL: SqlType;
+    /// What is stored of it may be NULL.
+    const NULLABLE: bool = false;
     /// The reason is a sentence without its full stop.
     fn from_json(value: &Value) -> Result<Self, String>;
     fn to_json(&self) -> Value;
     fn to_sql(&self) -> SqlValue;
     fn from_sql(value: &SqlValue) -> Result<Self, String>;
+    /// Appends the JSON that answers show of a stored value: that of [`Self::to_json`], for lists of
+    /// thousands without the typed value in between where the stored form says it already.
+    fn show(value: &SqlValue, out: &mut Vec<u8>) -> Result<(), String> {
+        show_json(&Self::from_sql(value)?.to_json(), out)
+    }
     /// The stored form of a filter's text.
     fn from_filter(text: &str) -> Option<SqlValue> {
         Self::from_json(&Value::from(text)).ok().map(|value| value.to_sql())
@@ -60,12 +70,18 @@ fn shortened(text: &str) -> String {
     text.chars().take(LONGEST).chain("…".chars()).collect()
 }
 
+/// Appends JSON text.
+pub fn show_json(value: &Value, out: &mut Vec<u8>) -> Result<(), String> {
+    serde_json::to_writer(out, value).map_err(|error| error.to_string())
+}
+
 pub(crate) fn unexpected<T>(value: &SqlValue) -> Result<T, String> {
     Err(format!("unexpected stored value {value:?}"))
 }
 
 impl<T: AttributeValue> AttributeValue for Option<T> {
     const SQL: SqlType = T::SQL;
+    const NULLABLE: bool = true;
 
     fn from_json(value: &Value) -> Result<Self, String> {
         if value.is_null() { Ok(None) } else { T::from_json(value).map(Some) }
@@ -83,6 +99,14 @@ impl<T: AttributeValue> AttributeValue for Option<T> {
         if *value == SqlValue::Null { Ok(None) } else { T::from_sql(value).map(Some) }
     }
 
+    fn show(value: &SqlValue, out: &mut Vec<u8>) -> Result<(), String> {
+        if *value != SqlValue::Null {
+            return T::show(value, out);
+        }
+        out.extend_from_slice(b"null");
+        Ok(())
+    }
+
     fn from_filter(text: &str) -> Option<SqlValue> {
         // An empty filter value asks for objects where the attribute is empty.
         if text.is_empty() { Some(SqlValue::Null) } else { T::from_filter(text) }
@@ -97,3 +121,6 @@ impl<T: AttributeValue> AttributeValue for Option<T> {
         json!({"anyOf": [schema, {"type": "null"}]})
     }
 }
+
+#[cfg(test)]
+mod tests;

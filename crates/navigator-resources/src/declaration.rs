@@ -52,11 +52,11 @@ pub struct Declaration {
     pub notices: Option<Notices>,
 }
 
-/// Rows whose column has one of these values are visible to a project.
+/// Rows whose column has one of some values: what a project sees, or a filter finds.
 #[derive(Clone, Copy, Debug)]
 pub struct Through {
     pub column: &'static str,
-    /// A SELECT of the values, with `$project`.
+    /// A SELECT of the values; what a project sees, with `$project`.
     pub ids: &'static str,
 }
 
@@ -93,11 +93,16 @@ pub struct Attribute {
     /// In the table; also for computed attributes, where it is the alias of `expression`.
     pub column: &'static str,
     pub sql: SqlType,
+    /// It may have no value.
+    pub nullable: bool,
     /// SQL that computes it at read time; such an attribute has no column.
     pub expression: Option<&'static str>,
     /// Where the items of a list are kept if not in a column: written with the row, and what filters
     /// and conditions on it look into.
     pub link: Option<Link>,
+    /// Where filters find the rows that have a value, if looking at the attribute of each takes too
+    /// long: the rows whose column has one of these values. The SELECT ends with what is compared.
+    pub found: Option<Through>,
     pub on_create: OnCreate,
     pub update: bool,
     /// Never returned if false.
@@ -112,6 +117,8 @@ pub struct Attribute {
     pub check: fn(&Value) -> Result<(), String>,
     /// Turns a filter's text into the stored form; `None` if no stored value can equal it.
     pub filter_value: fn(&str) -> Option<crate::SqlValue>,
+    /// Appends the JSON of a stored value, as answers show it. See [`crate::AttributeValue::show`].
+    pub show: fn(&crate::SqlValue, &mut Vec<u8>) -> Result<(), String>,
     /// What it means, for the reference.
     pub docs: &'static str,
     /// JSON schema of what answers show, and of what requests say.

@@ -25,6 +25,30 @@ pub trait Resource: Clone + Send + Sync + Sized + 'static {
 
     /// Every visible attribute, in the order of declaration.
     fn to_json(&self) -> Map<String, Value>;
+
+    /// What its answers show otherwise than attribute by attribute.
+    fn reshape() -> Option<Reshape>;
+}
+
+/// What answers show otherwise than attribute by attribute.
+#[derive(Clone, Copy)]
+pub struct Reshape {
+    /// Names that it adds to those of the attributes.
+    pub adds: &'static [&'static str],
+    pub changes: fn(&Row) -> Result<Changes, DecodeError>,
+}
+
+/// By name, what is shown instead; `None` where nothing is.
+pub type Changes = Vec<(&'static str, Option<Value>)>;
+
+/// An object as attributes say it, with these changes.
+pub fn reshape(map: &mut Map<String, Value>, changes: Changes) {
+    for (name, value) in changes {
+        match value {
+            Some(value) => drop(map.insert(name.to_owned(), value)),
+            None => drop(map.remove(name)),
+        }
+    }
 }
 
 /// A request body's attributes as typed values.

@@ -1,7 +1,5 @@
 //! One row of a resource's table, as values that any SQL database holds.
 
-use std::collections::BTreeMap;
-
 /// How an attribute is stored. Everything that is not a truth value or a number is text; lists and
 /// structs are JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,13 +41,49 @@ impl From<bool> for SqlValue {
     }
 }
 
-/// Column name to value.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Row(pub BTreeMap<&'static str, SqlValue>);
+/// Columns with their values, each once, in the order in which a statement or a declaration lists
+/// them. Flat, because a list is thousands of them: rows are made once and read front to back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row(Vec<(&'static str, SqlValue)>);
 
 impl Row {
+    pub fn with_capacity(columns: usize) -> Self {
+        Self(Vec::with_capacity(columns))
+    }
+
+    /// Appends a column that the row does not have.
+    pub fn push(&mut self, column: &'static str, value: SqlValue) {
+        self.0.push((column, value));
+    }
+
+    /// Replaces the column's value, or appends it.
+    pub fn set(&mut self, column: &'static str, value: SqlValue) {
+        match self.0.iter_mut().find(|(known, _)| *known == column) {
+            Some((_, old)) => *old = value,
+            None => self.push(column, value),
+        }
+    }
+
+    pub fn remove(&mut self, column: &str) {
+        self.0.retain(|(known, _)| *known != column);
+    }
+
+    /// The column's value, if the row has the column.
+    pub fn find(&self, column: &str) -> Option<&SqlValue> {
+        self.0.iter().find(|(known, _)| *known == column).map(|(_, value)| value)
+    }
+
+    /// NULL also for a column that the row does not have.
     pub fn get(&self, column: &str) -> &SqlValue {
-        self.0.get(column).unwrap_or(&SqlValue::Null)
+        self.find(column).unwrap_or(&SqlValue::Null)
+    }
+
+    /// The same as [`Self::get`], found at once where the column is in this place.
+    pub fn at(&self, place: usize, column: &str) -> &SqlValue {
+        match self.0.get(place) {
+            Some((known, value)) if *known == column => value,
+            _ => self.get(column),
+        }
     }
 
     /// The text of a column that is always text, or the empty string.
@@ -58,6 +92,10 @@ impl Row {
             SqlValue::Text(text) => text,
             _ => "",
         }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &SqlValue)> {
+        self.0.iter().map(|(column, value)| (*column, value))
     }
 }
 

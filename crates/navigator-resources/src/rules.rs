@@ -9,7 +9,7 @@ use crate::{
     facts::{Facts, Stop},
     refusal::Refusal,
     registry::rbac_policy::Action,
-    resource::Resource,
+    resource::{Reshape, Resource},
     row::{DecodeError, Row, SqlValue},
     writes::Writes,
 };
@@ -31,6 +31,21 @@ pub struct MemberAction<R> {
 /// Decides what follows from a committed change, in a transaction of its own.
 pub type Consequence = fn(facts: &Facts, context: &Context<'_>) -> Result<Writes, Stop>;
 
+/// When something is looked at (`now` as in [`Context`]), and under which settings.
+pub struct Moment<'a> {
+    pub now: String,
+    pub settings: &'a Settings,
+}
+
+/// An attribute that depends on the moment it is looked at.
+pub struct Momentary {
+    pub name: &'static str,
+    /// Appends its JSON.
+    pub show: fn(&Row, &Moment<'_>, &mut Vec<u8>) -> Result<(), DecodeError>,
+    /// How lists are filtered by it; `None` if they are not.
+    pub filter: Option<fn(&Moment<'_>) -> Cutoff>,
+}
+
 /// A momentary truth in terms of what is stored: it holds where `column` is `at_least` or later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cutoff {
@@ -45,13 +60,12 @@ pub struct Embedded {
     pub declaration: fn() -> &'static Declaration,
     /// Their column that holds the id of the object around them.
     pub column: &'static str,
-    pub show: fn(&Row) -> Result<Map<String, Value>, DecodeError>,
+    pub reshape: fn() -> Option<Reshape>,
 }
 
 impl Embedded {
     pub const fn of<R: Resource>(name: &'static str, column: &'static str) -> Self {
-        let show = |row: &Row| R::from_row(row).map(|object| object.to_json());
-        Self { name, declaration: R::declaration, column, show }
+        Self { name, declaration: R::declaration, column, reshape: R::reshape }
     }
 }
 
@@ -100,15 +114,9 @@ pub trait Rules: Resource {
         Err(Refusal::HTTPNotFound {}.into())
     }
 
-    /// Attributes that depend on the moment they are looked at (`now` as in [`Context`]), which
-    /// nothing stores.
-    fn momentary(&self, _now: &str, _settings: &Settings) -> Vec<(&'static str, Value)> {
-        Vec::new()
-    }
-
-    /// How lists are filtered by a momentary attribute; `None` if they are not.
-    fn momentary_filter(_name: &str, _now: &str, _settings: &Settings) -> Option<Cutoff> {
-        None
+    /// Attributes that depend on the moment they are looked at, which nothing stores.
+    fn momentary() -> &'static [Momentary] {
+        &[]
     }
 
     /// What is decided after one was changed or deleted, in this order. The change stands whatever

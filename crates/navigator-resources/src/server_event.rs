@@ -76,8 +76,8 @@ pub fn changed(server_id: &str, port_id: &str) -> ServerEvent {
 
 /// Whether a row says something else than before, apart from these columns.
 fn differs(before: &Row, after: &Row, apart_from: &[&str]) -> bool {
-    let mut said = after.0.iter().filter(|(column, _)| !apart_from.contains(column));
-    said.any(|(column, value)| before.0.get(column).is_some_and(|known| known != value))
+    let mut said = after.iter().filter(|(column, _)| !apart_from.contains(column));
+    said.any(|(column, value)| before.find(column).is_some_and(|known| known != value))
 }
 
 /// Bookkeeping, and what has events of its own.
@@ -130,7 +130,7 @@ mod tests {
     fn row(columns: &[(&'static str, &str)]) -> Row {
         let mut row = Row::default();
         for (column, value) in columns {
-            row.0.insert(column, SqlValue::from(*value));
+            row.push(column, SqlValue::from(*value));
         }
         row
     }

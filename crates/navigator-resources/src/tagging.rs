@@ -11,8 +11,10 @@ pub const fn attribute(sql: &'static str, on_create: OnCreate) -> Attribute {
         name: "tags",
         column: "tags",
         sql: Tags::SQL,
+        nullable: true,
         expression: Some(sql),
         link: None,
+        found: None,
         on_create,
         update: false,
         visible: true,
@@ -23,6 +25,7 @@ pub const fn attribute(sql: &'static str, on_create: OnCreate) -> Attribute {
         check: |value| Tags::from_json(value).map(|_| ()),
         // Lists have filters of their own for tags.
         filter_value: |_| None,
+        show: Tags::show,
         docs: "Words to find it by, at most 50.",
         schema: Tags::schema,
         input_schema: Tags::schema,

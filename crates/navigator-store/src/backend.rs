@@ -26,6 +26,9 @@ mod sqlite;
 
 /// Lists of filters make many statements; each is a few kilobytes.
 const STATEMENT_CACHE: usize = 256;
+/// Rows that a statement's thread may be ahead of whoever takes them: a long list is two switches
+/// between threads and not two per fifty rows.
+const SQLITE_ROWS: usize = 1024;
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 
@@ -67,6 +70,7 @@ impl Backend {
             .create_if_missing(true)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10))
+            .row_buffer_size(SQLITE_ROWS)
             .statement_cache_capacity(STATEMENT_CACHE);
         let pool = || {
             PoolOptions::new()
@@ -93,6 +97,9 @@ impl Backend {
     async fn connect_postgres(url: &str, patience: Duration) -> Result<Self, sqlx::Error> {
         let options = PgConnectOptions::from_str(url)?
             .application_name("navigator")
+            // A list's cost is estimated far above what it is, since its sub-selects are counted for
+            // every row: compiling it takes longer than running it.
+            .options([("jit", "off")])
             .statement_cache_capacity(STATEMENT_CACHE);
         let pool = PoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)

@@ -103,6 +103,14 @@ pub(crate) async fn list(
     };
     let mut sql = select_from(declaration, attributes.iter().copied(), &listing.viewer.0);
     sql.push(" WHERE ");
+    // What has to be sorted is sorted by its keys alone, and of a view only they are computed; only
+    // the page is read whole.
+    let sorted = listing.limit.is_some() && (keys.len() > 1 || declaration.view);
+    let (before, after) = backend.brackets_of_ids();
+    if sorted {
+        sql.push("id").push(before).push("SELECT id FROM ").push(declaration.table);
+        sql.push(" WHERE ");
+    }
     push_conditions(&mut sql, declaration, listing, backend)?;
     if let Some(marker) = &marker {
         push_beyond(&mut sql, &keys, marker, listing.paging);
@@ -110,6 +118,10 @@ pub(crate) async fn list(
     push_order(&mut sql, &keys, listing.paging);
     if let Some(limit) = listing.limit {
         sql.push(" LIMIT ").bind(i64::from(limit));
+    }
+    if sorted {
+        sql.push(after);
+        push_order(&mut sql, &keys, listing.paging);
     }
     let mut rows = backend.fetch(sql, &columns(attributes)).await?;
     if listing.paging == Paging::Before {
@@ -338,13 +350,13 @@ fn push_order(sql: &mut Sql, keys: &[Key], paging: Paging) {
     for (index, (attribute, direction)) in keys.iter().enumerate() {
         let operand = sql.operand(attribute);
         sql.push(if index == 0 { " ORDER BY " } else { ", " }).push(&operand);
-        // NULLs as SQLite sorts them; PostgreSQL does the reverse. An id is never NULL, and without
-        // the clause PostgreSQL walks its index.
-        sql.push(match (taken(*direction, paging), attribute.column) {
-            (Direction::Ascending, "id") => " ASC",
-            (Direction::Descending, "id") => " DESC",
-            (Direction::Ascending, _) => " ASC NULLS FIRST",
-            (Direction::Descending, _) => " DESC NULLS LAST",
+        // NULLs as SQLite sorts them; PostgreSQL does the reverse. Where there are none it walks an
+        // index, if nothing is said of them.
+        sql.push(match (taken(*direction, paging), attribute.nullable) {
+            (Direction::Ascending, false) => " ASC",
+            (Direction::Descending, false) => " DESC",
+            (Direction::Ascending, true) => " ASC NULLS FIRST",
+            (Direction::Descending, true) => " DESC NULLS LAST",
         });
     }
 }

@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::OnceLock};
 
 use navigator_resources::{
     Attribute, AttributeValue as _, Declaration, Link, Row, Rules, Select, SqlType, SqlValue,
+    Through,
     registry::{Visitor, visit_all},
 };
 
@@ -104,6 +105,10 @@ pub(crate) fn push_equals<'a>(
         sql.bind_in(&format!("k.{item}"), params).push(")");
         return;
     }
+    if let Some(Through { column, ids }) = attribute.found.filter(|_| !null && !params.is_empty()) {
+        sql.push(column).push(" IN (").bind_in(ids, params).push(")");
+        return;
+    }
     let operand = sql.operand(attribute);
     match (null, params.is_empty()) {
         (false, _) => sql.bind_in(&operand, params),
@@ -139,7 +144,7 @@ pub(crate) fn links(
     row: &Row,
 ) -> Result<Vec<(Link, Vec<String>)>, StoreError> {
     let named = |attribute: &'static Attribute| {
-        let link = attribute.link.filter(|_| row.0.contains_key(attribute.column))?;
+        let link = attribute.link.filter(|_| row.find(attribute.column).is_some())?;
         Some((attribute.column, link))
     };
     declaration

@@ -1,7 +1,7 @@
 //! `PUT`, `DELETE` and member actions: what they have in common is the object that they aim at.
 
 use axum::{
-    Extension, Json,
+    Extension,
     body::Bytes,
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
@@ -147,17 +147,16 @@ pub(crate) async fn act<R: Rules>(
         })
         .await?;
     state.wake(moved);
-    hide(R::declaration().name, &mut answer, &access.hidden(&[row]).await?.concat());
-    Ok(Json(answer))
+    let hidden = access.hidden(&[row]).await?;
+    hidden.of(0).for_each(|attribute| hide(R::declaration().name, &mut answer, attribute));
+    Ok(answer.into())
 }
 
-/// Takes attributes out of an answer that is the object, or has it inside.
-fn hide(name: &str, answer: &mut Value, hidden: &[String]) {
-    for attribute in hidden {
-        if let Some(object) = answer.get_mut(name).and_then(Value::as_object_mut) {
-            object.remove(attribute);
-        } else if let Some(object) = answer.as_object_mut() {
-            object.remove(attribute);
-        }
+/// Takes an attribute out of an answer that is the object, or has it inside.
+fn hide(name: &str, answer: &mut Value, attribute: &str) {
+    if let Some(object) = answer.get_mut(name).and_then(Value::as_object_mut) {
+        object.remove(attribute);
+    } else if let Some(object) = answer.as_object_mut() {
+        object.remove(attribute);
     }
 }

@@ -1,7 +1,7 @@
 //! `POST`: one object, or many in one transaction.
 
 use axum::{
-    Extension, Json,
+    Extension,
     body::Bytes,
     extract::{Path, State},
     http::StatusCode,
@@ -9,13 +9,12 @@ use axum::{
 use navigator_resources::{
     AttributeValue as _, Caller, Rules, Write, Writes, attribute::Tags, sharing,
 };
-use serde_json::{Value, json};
 
 use super::{Ids, access, embed::present_all, input, outcome};
 use crate::{
     body::{self, Attributes, Posted},
     fault::Fault,
-    present::View,
+    present::{self, JsonText},
     state::{ApiState, now},
 };
 
@@ -24,7 +23,7 @@ pub(crate) async fn create<R: Rules>(
     Extension(caller): Extension<Caller>,
     Path(ids): Path<Ids>,
     body: Bytes,
-) -> Result<(StatusCode, Json<Value>), Fault> {
+) -> Result<(StatusCode, JsonText), Fault> {
     let declaration = R::declaration();
     let (mut access, parent) = access::<R>(&state, &caller, &ids).await?;
     access.check_ever(&access.rule("create"))?;
@@ -69,14 +68,12 @@ pub(crate) async fn create<R: Rules>(
         .await?;
     state.wake(moved);
     let rows = shown.pop().unwrap_or_default();
-    let view = View::of(&state);
-    let values = present_all::<R>(&state, &mut access, &rows, &view, &None).await?;
-    let answer = if many {
-        json!({ declaration.collection: values })
-    } else {
-        json!({ declaration.name: values.into_iter().next() })
-    };
-    Ok((StatusCode::CREATED, Json(answer)))
+    let moment = present::moment(&state);
+    let mut answer = JsonText::object(if many { declaration.collection } else { declaration.name });
+    answer.text().extend_from_slice(if many { b"[" } else { b"" });
+    present_all::<R>(&state, &mut access, &rows, &moment, &None, answer.text()).await?;
+    answer.text().extend_from_slice(if many { b"]" } else { b"" });
+    Ok((StatusCode::CREATED, answer.end()))
 }
 
 /// The tags that a new object starts with; they have been checked.

@@ -3,52 +3,65 @@
 
 use std::collections::HashMap;
 
-use navigator_resources::{Embedded, Row, Rules, SqlValue};
+use navigator_resources::{Embedded, Moment, Row, Rules, SqlValue};
 use navigator_store::Listing;
-use serde_json::Value;
 
 use super::CHUNK;
 use crate::{
     fault::Fault,
     policy::Access,
-    present::{Fields, View, present},
+    present::{Fields, Form},
     state::ApiState,
 };
 
+/// What most objects take at most, in bytes: the text of a long list grows in one step.
+const OBJECT: usize = 1280;
+
+/// Appends the objects, with commas between them.
 pub(crate) async fn present_all<R: Rules>(
     state: &ApiState,
     access: &mut Access<'_>,
     rows: &[Row],
-    view: &View<'_>,
+    moment: &Moment<'_>,
     fields: &Fields,
-) -> Result<Vec<Value>, Fault> {
-    let hidden = access.hidden(rows).await?;
-    let mut values: Vec<Value> = rows
-        .iter()
-        .zip(hidden)
-        .map(|(row, hidden)| present::<R>(row, &hidden, view, fields))
-        .collect::<Result<_, _>>()?;
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
+    let mut form = Form::of::<R>();
+    R::embedded().iter().for_each(|embedded| form.give(embedded.name));
+    let form = form.only(fields).without(access.hidden(rows).await?);
+    let mut inner = Vec::new();
     for embedded in R::embedded() {
-        if fields.as_ref().is_some_and(|fields| !fields.contains(embedded.name)) {
-            continue;
-        }
-        let mut inner = load(state, embedded, rows).await?;
-        for (row, value) in rows.iter().zip(&mut values) {
-            let items = inner.remove(row.text("id")).unwrap_or_default();
-            value[embedded.name] = Value::Array(items);
-        }
+        let shown = form.shows(embedded.name);
+        inner.push(load(state, embedded, if shown { rows } else { &[] }, moment).await?);
     }
-    Ok(values)
+    if fields.is_none() {
+        out.reserve(rows.len() * OBJECT);
+    }
+    for (index, row) in rows.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        let mut given = Vec::new();
+        for found in &mut inner {
+            let mut items = found.remove(row.text("id")).unwrap_or_else(|| vec![b'[']);
+            items.push(b']');
+            given.push(items);
+        }
+        form.write(index, row, &given, moment, out)?;
+    }
+    Ok(())
 }
 
-/// By the id of the object around them, each list by id.
+/// By the id of the object around them, each list by id and without its end.
 async fn load(
     state: &ApiState,
     embedded: &Embedded,
     rows: &[Row],
-) -> Result<HashMap<String, Vec<Value>>, Fault> {
+    moment: &Moment<'_>,
+) -> Result<HashMap<String, Vec<u8>>, Fault> {
     let declaration = (embedded.declaration)();
-    let mut found: HashMap<String, Vec<Value>> = HashMap::new();
+    let form = Form::embedded(embedded);
+    let mut found: HashMap<String, Vec<u8>> = HashMap::new();
     let Some(attribute) = declaration.all().find(|a| a.column == embedded.column) else {
         return Ok(found);
     };
@@ -56,12 +69,9 @@ async fn load(
         let outer = chunk.iter().map(|row| Some(SqlValue::from(row.text("id")))).collect();
         let listing = Listing { filters: vec![(attribute, outer)], ..Listing::default() };
         for row in state.store.list(declaration, &listing).await? {
-            let mut shown = (embedded.show)(&row)?;
-            if let Some(project) = shown.get("project_id").cloned() {
-                shown.insert("tenant_id".to_owned(), project);
-            }
-            let outer = row.text(embedded.column).to_owned();
-            found.entry(outer).or_default().push(Value::Object(shown));
+            let items = found.entry(row.text(embedded.column).to_owned()).or_default();
+            items.push(if items.is_empty() { b'[' } else { b',' });
+            form.write(0, &row, &[], moment, items)?;
         }
     }
     Ok(found)

@@ -1,14 +1,14 @@
 //! `GET` of a collection: filtered, sorted, in pages with links to their neighbours.
 
 use axum::{
-    Extension, Json,
+    Extension,
     extract::{OriginalUri, Path, State},
     http::HeaderMap,
 };
 use navigator_policy::Outcome;
 use navigator_resources::{Caller, Declaration, Lazy, Refusal, Rules};
 use navigator_store::{Listing, Paging};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Answer, Ids, access, embed::present_all, scoped};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     listing::{self, Parameters},
     page::Page,
     policy::Access,
-    present::View,
+    present::{self, JsonText},
     state::{ApiState, now},
 };
 
@@ -33,8 +33,11 @@ pub(crate) async fn list<R: Rules>(
     if let Some(lazy) = R::lazy() {
         make_missing(&state, declaration, &caller, &lazy).await?;
     }
-    let view = View::of(&state);
-    let momentary = |name: &str| R::momentary_filter(name, &view.now, view.settings);
+    let moment = present::moment(&state);
+    let momentary = |name: &str| {
+        let known = R::momentary().iter().find(|momentary| momentary.name == name)?;
+        known.filter.map(|filter| filter(&moment))
+    };
     let mut listing = listing::listing(declaration, &parameters, &access, &momentary)?;
     listing.conditions.extend(scoped::<R>(&ids));
     listing.limit = match (listing.limit, state.settings.pagination_max_limit) {
@@ -43,14 +46,16 @@ pub(crate) async fn list<R: Rules>(
     };
     let page = seen_page::<R>(&state, &mut access, listing).await?;
     let fields = parameters.fields();
-    let items = present_all::<R>(&state, &mut access, &page.rows, &view, &fields).await?;
-    let mut answer = Map::new();
-    answer.insert(declaration.collection.to_owned(), Value::Array(items));
+    let mut answer = JsonText::object(declaration.collection);
+    answer.text().push(b'[');
+    present_all::<R>(&state, &mut access, &page.rows, &moment, &fields, answer.text()).await?;
+    answer.text().push(b']');
     let links = page.links(declaration.key, &uri, &headers);
     if !links.is_empty() {
-        answer.insert(format!("{}_links", declaration.collection), Value::Array(links));
+        answer.member(&format!("{}_links", declaration.collection));
+        answer.text().extend_from_slice(Value::Array(links).to_string().as_bytes());
     }
-    Ok(Json(Value::Object(answer)))
+    Ok(answer.end())
 }
 
 /// The page asked for, without what the caller may not see. So it may be short, but it is only

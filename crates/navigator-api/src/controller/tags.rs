@@ -1,7 +1,7 @@
 //! `/v2.0/<collection>/<id>/tags[/<tag>]` of every resource whose declaration says `tags`.
 
 use axum::{
-    Extension, Json,
+    Extension,
     body::Bytes,
     extract::{Path, State},
     http::{HeaderMap, Method, StatusCode},
@@ -134,7 +134,7 @@ async fn show_all<R: Rules>(
     Path(ids): Path<Ids>,
 ) -> Answer {
     let tags = tags_of::<R>(&state, &ids, &caller).await?;
-    Ok(Json(json!({ "tags": tags.to_json() })))
+    Ok(json!({ "tags": tags.to_json() }).into())
 }
 
 async fn show_one<R: Rules>(
@@ -166,7 +166,7 @@ async fn store<R: Rules>(
     };
     let wanted = Wanted { verb, change: to, headers: &headers };
     let tags = change::<R>(&state, &caller, &ids, wanted).await?;
-    Ok(Json(json!({ "tags": tags.to_json() })))
+    Ok(json!({ "tags": tags.to_json() }).into())
 }
 
 async fn add_one<R: Rules>(

@@ -226,19 +226,41 @@ impl<'a> Access<'a> {
         (open && self.always(&rule) == Outcome::Depends).then_some(rule)
     }
 
-    /// For each of the rows the attributes that the caller does not see.
-    pub(crate) async fn hidden(&mut self, rows: &[Row]) -> Result<Vec<Vec<String>>, Fault> {
-        let mut hidden = vec![Vec::new(); rows.len()];
+    /// The attributes that the caller does not see of these rows.
+    pub(crate) async fn hidden(&mut self, rows: &[Row]) -> Result<Hidden, Fault> {
+        let mut hidden = Hidden::default();
         let about: Vec<_> = rows.iter().map(About::Object).collect();
         let get = self.rule("get");
         let policy = Arc::clone(&self.policy);
         for (rule, attribute) in policy.rules.below(&get) {
-            let held = self.hold(rule, &about).await?;
-            for (hidden, _) in hidden.iter_mut().zip(held).filter(|(_, held)| !held) {
-                hidden.push(attribute.to_owned());
+            match self.always(rule) {
+                Outcome::Allow => {}
+                Outcome::Deny => hidden.everywhere.push(attribute.to_owned()),
+                Outcome::Depends => {
+                    let seen = self.hold(rule, &about).await?;
+                    hidden.of_some.push((attribute.to_owned(), seen));
+                }
             }
         }
         Ok(hidden)
+    }
+}
+
+/// Attributes that a caller does not see.
+#[derive(Default)]
+pub(crate) struct Hidden {
+    /// Of no object.
+    pub(crate) everywhere: Vec<String>,
+    /// Attributes whose rule depends on the object: for each of the rows whether they are seen.
+    pub(crate) of_some: Vec<(String, Vec<bool>)>,
+}
+
+impl Hidden {
+    /// What is hidden of the row with this index.
+    pub(crate) fn of(&self, index: usize) -> impl Iterator<Item = &str> {
+        let unseen = move |(_, seen): &&(String, Vec<bool>)| seen.get(index) == Some(&false);
+        let here = self.of_some.iter().filter(unseen).map(|(name, _)| name);
+        self.everywhere.iter().chain(here).map(String::as_str)
     }
 }
 

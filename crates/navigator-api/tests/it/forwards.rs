@@ -88,7 +88,17 @@ async fn forwards_of_both_kinds_are_in_one_list(on: Backend) {
     ] {
         assert_eq!(place.ids("alice", &query).await, [first["id"].clone()], "{query}");
     }
-    assert_eq!(place.ids("alice", "device_id=server-2").await, [second["id"].clone()]);
+    let other_address = format!("external_address={}", text(&second["external_address"]));
+    for query in ["device_id=server-2", &other_address, "sort_key=kind&limit=1"] {
+        assert_eq!(place.ids("alice", query).await, [second["id"].clone()], "{query}");
+    }
+    let router = format!("router_id={}&sort_key=external_port", text(&second["router_id"]));
+    let both = [first["id"].clone(), second["id"].clone()];
+    assert_eq!(place.ids("alice", &router).await, both);
+    assert_eq!(place.ids("alice", &format!("{router}&limit=1")).await, both[..1]);
+    let next = format!("{router}&limit=1&marker={id}");
+    assert_eq!(place.ids("alice", &next).await, both[1..]);
+    assert!(place.ids("alice", "device_id=nowhere&limit=9").await.is_empty());
     assert_eq!(place.ids("alice", "").await.len(), 2);
     assert_eq!(place.ids("admin", "limit=1").await.len(), 1);
     assert!(place.ids("bob", "").await.is_empty());

@@ -81,6 +81,10 @@ macro_rules! name_attribute {
                 String::from_sql(value).map(Self)
             }
 
+            fn show(value: &SqlValue, out: &mut Vec<u8>) -> Result<(), String> {
+                String::show(value, out)
+            }
+
             fn schema() -> Value {
                 json!({"type": "string", "maxLength": LONGEST})
             }

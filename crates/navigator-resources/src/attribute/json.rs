@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net};
 use navigator_model::{HostName, MacAddress, NetworkId, PortId, SecurityGroupId, SubnetId};
 use serde_json::{Value, json};
 
-use super::{AttributeValue, quoted, unexpected};
+use super::{AttributeValue, quoted, text::push_text, unexpected};
 use crate::row::{SqlType, SqlValue};
 
 /// An element of a list attribute, or a structured attribute: JSON in the API and in the database.
@@ -50,6 +50,27 @@ impl<T: JsonValue> AttributeValue for Vec<T> {
             other => return unexpected(other),
         };
         items.iter().map(T::check).collect()
+    }
+
+    fn show(value: &SqlValue, out: &mut Vec<u8>) -> Result<(), String> {
+        let text = match value {
+            SqlValue::Null => "[]",
+            SqlValue::Text(text) => text,
+            other => return unexpected(other),
+        };
+        if text.starts_with('[') {
+            out.extend_from_slice(text.as_bytes());
+            return Ok(());
+        }
+        out.push(b'[');
+        for (index, item) in text.split(',').filter(|item| !item.is_empty()).enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            push_text(item, out)?;
+        }
+        out.push(b']');
+        Ok(())
     }
 
     fn schema() -> Value {
@@ -123,9 +144,20 @@ impl AttributeValue for Dict {
         }
     }
 
+    fn show(value: &SqlValue, out: &mut Vec<u8>) -> Result<(), String> {
+        show_stored_json(value, out)
+    }
+
     fn schema() -> Value {
         json!({"type": "object"})
     }
+}
+
+/// JSON is stored as answers show it: what changes its form needs a migration.
+pub(crate) fn show_stored_json(value: &SqlValue, out: &mut Vec<u8>) -> Result<(), String> {
+    let SqlValue::Text(text) = value else { return unexpected(value) };
+    out.extend_from_slice(text.as_bytes());
+    Ok(())
 }
 
 /// An attribute that is one of a few words: `word_attribute! { /// Doc. pub enum Name { Variant => "word" } }`.
@@ -186,6 +218,13 @@ macro_rules! word_attribute {
                     other => Err(format!("unexpected stored value {other:?}")),
                 }
             }
+
+            fn show(
+                value: &$crate::SqlValue,
+                out: &mut ::std::vec::Vec<u8>,
+            ) -> Result<(), String> {
+                $crate::attribute::show_text(value, out)
+            }
         }
     };
 }
@@ -229,6 +268,13 @@ macro_rules! json_attribute {
                     }
                     other => Err(format!("unexpected stored value {other:?}")),
                 }
+            }
+
+            fn show(
+                value: &$crate::SqlValue,
+                out: &mut ::std::vec::Vec<u8>,
+            ) -> Result<(), String> {
+                $crate::attribute::show_stored_json(value, out)
             }
         }
     )*};

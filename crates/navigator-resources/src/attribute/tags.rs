@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{AttributeValue, quoted, unexpected};
+use super::{AttributeValue, quoted, show_json, unexpected};
 use crate::row::{SqlType, SqlValue};
 
 /// Between tags where the database joins them. No tag has it, as none has any control character.
@@ -79,6 +79,14 @@ impl AttributeValue for Tags {
             }
             other => unexpected(other),
         }
+    }
+
+    fn show(value: &SqlValue, out: &mut Vec<u8>) -> Result<(), String> {
+        if *value != SqlValue::Null {
+            return show_json(&Self::from_sql(value)?.to_json(), out);
+        }
+        out.extend_from_slice(b"[]");
+        Ok(())
     }
 
     fn schema() -> Value {

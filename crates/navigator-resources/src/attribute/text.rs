@@ -44,6 +44,13 @@ macro_rules! text_attribute {
                 }
             }
 
+            fn show(
+                value: &$crate::SqlValue,
+                out: &mut ::std::vec::Vec<u8>,
+            ) -> Result<(), String> {
+                $crate::attribute::show_text(value, out)
+            }
+
             fn schema() -> ::serde_json::Value {
                 ::serde_json::json!({"type": "string", "description": $what})
             }
@@ -65,6 +72,25 @@ macro_rules! ids {
 }
 
 pub(crate) use {ids, text_attribute};
+
+/// A stored text as JSON.
+pub(crate) fn show_text(value: &SqlValue, out: &mut Vec<u8>) -> Result<(), String> {
+    let SqlValue::Text(text) = value else { return unexpected(value) };
+    push_text(text, out)
+}
+
+/// Appends a text as JSON.
+pub(crate) fn push_text(text: &str, out: &mut Vec<u8>) -> Result<(), String> {
+    let escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    // Without a branch per byte: the compiler looks at many at once.
+    if text.bytes().fold(false, |any, byte| any | escaped(byte)) {
+        return serde_json::to_writer(out, text).map_err(|error| error.to_string());
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+    Ok(())
+}
 
 text_attribute! {
     NetworkId => "UUID",
@@ -146,6 +172,10 @@ impl<const MAX: usize> AttributeValue for Text<MAX> {
         String::from_sql(value).map(Self)
     }
 
+    fn show(value: &SqlValue, out: &mut Vec<u8>) -> Result<(), String> {
+        show_text(value, out)
+    }
+
     fn from_filter(text: &str) -> Option<SqlValue> {
         Some(SqlValue::from(text))
     }
@@ -182,6 +212,10 @@ impl AttributeValue for Name {
         String::from_sql(value).map(Self)
     }
 
+    fn show(value: &SqlValue, out: &mut Vec<u8>) -> Result<(), String> {
+        show_text(value, out)
+    }
+
     fn schema() -> Value {
         json!({"type": "string", "minLength": 1, "maxLength": 255})
     }
@@ -214,6 +248,10 @@ impl AttributeValue for String {
         }
     }
 
+    fn show(value: &SqlValue, out: &mut Vec<u8>) -> Result<(), String> {
+        show_text(value, out)
+    }
+
     fn from_filter(text: &str) -> Option<SqlValue> {
         Some(SqlValue::from(text))
     }
@@ -243,6 +281,10 @@ macro_rules! named_text {
 
             fn from_sql(value: &SqlValue) -> Result<Self, String> {
                 String::from_sql(value).map(Self)
+            }
+
+            fn show(value: &SqlValue, out: &mut Vec<u8>) -> Result<(), String> {
+                show_text(value, out)
             }
 
             fn schema() -> Value {

@@ -7,12 +7,19 @@ use uuid::Uuid;
 
 use crate::{AttributeValue, SqlType, SqlValue};
 
+/// The policy of a port's network. Most networks have none: a list looks once which have one, and not
+/// for every port.
+pub(crate) const NETWORK_POLICY: &str = "(CASE WHEN EXISTS (\
+    SELECT 1 FROM networks n WHERE n.id = ports.network_id AND n.qos_policy_id IS NOT NULL) \
+    THEN (SELECT n.qos_policy_id FROM networks n WHERE n.id = ports.network_id) END)";
+
 /// `<port id> <vnic type>;<unit> <direction> <amount>,…;<physical network>`; null without guarantees.
-pub(crate) const GUARANTEES: &str = "(SELECT ports.id || ' ' || ports.vnic_type || ';' || string_agg(q.rule, ',') || ';' || COALESCE((SELECT n.physical_network FROM networks n WHERE n.id = ports.network_id), '') FROM (\
+pub(crate) const GUARANTEES: &str = "(CASE WHEN ports.qos_policy_id IS NOT NULL OR EXISTS (\
+    SELECT 1 FROM networks n WHERE n.id = ports.network_id AND n.qos_policy_id IS NOT NULL) THEN (SELECT ports.id || ' ' || ports.vnic_type || ';' || string_agg(q.rule, ',') || ';' || COALESCE((SELECT n.physical_network FROM networks n WHERE n.id = ports.network_id), '') FROM (\
     SELECT 'kbps ' || r.direction || ' ' || r.min_kbps AS rule FROM qos_minimum_bandwidth_rules r \
     WHERE r.qos_policy_id = COALESCE(ports.qos_policy_id, (SELECT n.qos_policy_id FROM networks n WHERE n.id = ports.network_id)) \
     UNION ALL SELECT 'kpps ' || r.direction || ' ' || r.min_kpps FROM qos_minimum_packet_rate_rules r \
-    WHERE r.qos_policy_id = COALESCE(ports.qos_policy_id, (SELECT n.qos_policy_id FROM networks n WHERE n.id = ports.network_id))) q)";
+    WHERE r.qos_policy_id = COALESCE(ports.qos_policy_id, (SELECT n.qos_policy_id FROM networks n WHERE n.id = ports.network_id))) q) END)";
 
 /// Groups of resources that one host has to provide together.
 #[derive(Clone, Debug, Default, PartialEq)]

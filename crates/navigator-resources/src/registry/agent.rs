@@ -6,10 +6,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use navigator_model::{AgentId, HostName};
-use serde_json::Value;
 
 use crate::{
-    Consequence, Context, Cutoff, Facts, Port, Refusal, Resource, Rules, Select, Settings, Stop,
+    Consequence, Context, Cutoff, Facts, Momentary, Port, Refusal, Resource, Rules, Select, Stop,
     Write, Writes,
     attribute::{Dict, Text},
     dhcp_scheduling, l3_scheduling,
@@ -164,22 +163,30 @@ impl Rules for Agent {
         Ok(writes)
     }
 
-    fn momentary_filter(name: &str, now: &str, settings: &Settings) -> Option<Cutoff> {
-        let at_least = oldest_alive(now, settings.agent_down_time_s).unwrap_or_default();
-        (name == "alive").then_some(Cutoff { column: "heartbeat_timestamp", at_least })
-    }
-
     /// There is one agent more or less to give work to. Each stores ports, so each is a decision of
     /// its own that sees what the one before it stored.
     fn consequences() -> &'static [Consequence] {
         &[l3_scheduling::schedule_all, dhcp_scheduling::schedule_all]
     }
 
-    fn momentary(&self, now: &str, settings: &Settings) -> Vec<(&'static str, Value)> {
-        let alive = alive(&self.heartbeat_timestamp, now, settings.agent_down_time_s);
-        vec![("alive", alive.into())]
+    fn momentary() -> &'static [Momentary] {
+        const { &[ALIVE] }
     }
 }
+
+const ALIVE: Momentary = Momentary {
+    name: "alive",
+    show: |row, moment, out| {
+        let heard = row.text("heartbeat_timestamp");
+        let alive = alive(heard, &moment.now, moment.settings.agent_down_time_s);
+        out.extend_from_slice(if alive { b"true" } else { b"false" });
+        Ok(())
+    },
+    filter: Some(|moment| Cutoff {
+        column: "heartbeat_timestamp",
+        at_least: oldest_alive(&moment.now, moment.settings.agent_down_time_s).unwrap_or_default(),
+    }),
+};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -51,7 +51,10 @@ pub struct Forward {
     pub router_id: Option<RouterId>,
     #[field(create, filter, sort, unset, input = FloatingIpId)]
     pub floatingip_id: Option<FloatingIpId>,
-    #[field(filter, sort)]
+    #[field(
+        filter, sort,
+        found(column = "id", ids = "SELECT k.id FROM forward_addresses k WHERE k.external_address")
+    )]
     pub external_address: Option<Ipv4Addr>,
     #[field(create, filter, sort, unset)]
     pub external_port: Option<L4Port>,
@@ -66,7 +69,10 @@ pub struct Forward {
     #[field(create, filter, sort, required)]
     pub internal_port_id: PortId,
     /// The device of the internal port, mostly a server.
-    #[field(filter, sort)]
+    #[field(
+        filter, sort,
+        found(column = "internal_port_id", ids = "SELECT p.id FROM ports p WHERE p.device_id")
+    )]
     pub device_id: String,
     #[field(create, filter, sort, required)]
     pub protocol: Protocol,

@@ -10,10 +10,10 @@ pub(crate) use candidates::candidates;
 pub use shown::Used;
 
 use navigator_model::ProjectId;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
-    Context, Facts, Refusal, Resource, Rules, Select, SqlValue, Standard, Stop, Writes,
+    Changes, Context, Facts, Refusal, Resource, Rules, Select, SqlValue, Standard, Stop, Writes,
     attribute::Text,
 };
 
@@ -48,6 +48,7 @@ impl RangeType {
     class = "NetworkSegmentRange",
     extension = "network-segment-range",
     present = present,
+    adds = "available",
     tags,
     admin_only
 )]
@@ -79,11 +80,13 @@ pub struct NetworkSegmentRange {
 }
 
 /// A range of all projects has no owner.
-fn present(range: &NetworkSegmentRange, map: &mut Map<String, Value>) {
-    map.insert("available".to_owned(), range.used.left(range.minimum, range.maximum));
+fn present(range: &NetworkSegmentRange) -> Changes {
+    let available = range.used.left(range.minimum, range.maximum);
+    let mut changes = vec![("available", Some(available))];
     if range.shared {
-        map.insert("project_id".to_owned(), Value::Null);
+        changes.push(("project_id", Some(Value::Null)));
     }
+    changes
 }
 
 impl NetworkSegmentRange {

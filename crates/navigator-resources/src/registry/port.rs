@@ -3,10 +3,9 @@
 //! their ports with [`NewPort`] and [`remove`].
 
 use navigator_model::{HostName, MacAddress, NetworkId, PortId, SecurityGroupId, SubnetId};
-use serde_json::Value;
 
 use crate::{
-    Context, Facts, Network, Resource, Rules, Select, Settings, SqlValue, Standard, Stop, Subnet, Writes,
+    Context, Facts, Momentary, Network, Resource, Rules, Select, SqlValue, Standard, Stop, Subnet, Writes,
     attribute::{Dict, DnsDomain, DnsName, Text},
     qos::{self, ResourceRequest},
     registry::{qos_policy::QosPolicyId, trunk::{self, TrunkDetails}},
@@ -144,9 +143,7 @@ pub struct Port {
     pub vif_details: Dict,
     #[field(create, update, unset)]
     pub qos_policy_id: Option<QosPolicyId>,
-    #[field(
-        computed = "(SELECT n.qos_policy_id FROM networks n WHERE n.id = ports.network_id)"
-    )]
+    #[field(computed = qos::NETWORK_POLICY)]
     pub qos_network_policy_id: Option<QosPolicyId>,
     #[field(computed = qos::GUARANTEES)]
     pub resource_request: ResourceRequest,
@@ -250,8 +247,8 @@ impl Rules for Port {
         change::change(current, update, facts, context)
     }
 
-    fn momentary(&self, _now: &str, settings: &Settings) -> Vec<(&'static str, Value)> {
-        vec![("dns_assignment", self.dns_assignment(&settings.dns_domain))]
+    fn momentary() -> &'static [Momentary] {
+        const { &[dns::ASSIGNMENT] }
     }
 
     fn delete(current: &Self, facts: &Facts, _context: &Context<'_>) -> Result<Writes, Stop> {

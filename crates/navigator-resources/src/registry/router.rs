@@ -19,13 +19,13 @@ use navigator_model::{
     HostName, ObjectKey, PortId, RouterId, Scope,
     snapshot::{FixedIp, StaticRoute},
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub use configurations::{Configurations, ConfigurationsChange};
 pub use gateway_info::{GatewayInfo, GatewayRequest};
 
 use crate::{
-    AttributeValue, ConntrackHelper, Context, Embedded, Facts, MemberAction, Resource, Rules,
+    AttributeValue, Changes, ConntrackHelper, Context, Embedded, Facts, MemberAction, Resource, Rules,
     Standard, Stop, Writes, attribute::Text, registry::{flavor::FlavorId, qos_policy::QosPolicyId},
 };
 
@@ -36,7 +36,8 @@ use crate::{
     class = "Router",
     extension = "router",
     tags,
-    present = present
+    present = present,
+    adds = "external_gateways"
 )]
 pub struct Router {
     #[field(id, filter, sort)]
@@ -106,7 +107,7 @@ pub struct Router {
 }
 
 /// The gateway's addresses are its port's, whoever changed them last.
-fn present(router: &Router, map: &mut Map<String, Value>) {
+fn present(router: &Router) -> Changes {
     let gateways: Vec<Value> = router
         .external_gateway_info
         .iter()
@@ -117,10 +118,10 @@ fn present(router: &Router, map: &mut Map<String, Value>) {
             AttributeValue::to_json(&info)
         })
         .collect();
-    if let Some(info) = gateways.first() {
-        map.insert("external_gateway_info".to_owned(), info.clone());
-    }
-    map.insert("external_gateways".to_owned(), Value::Array(gateways));
+    let first = gateways.first().cloned();
+    let mut changes = vec![("external_gateways", Some(Value::Array(gateways)))];
+    changes.extend(first.map(|info| ("external_gateway_info", Some(info))));
+    changes
 }
 
 impl Router {

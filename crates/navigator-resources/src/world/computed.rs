@@ -21,32 +21,34 @@ impl World {
         let policies: Vec<&Row> = policies.iter().filter(meant).collect();
         // Some keep it as a column.
         let by_policies = policies.iter().any(|policy| shared(policy));
-        row.0.entry("shared").or_insert(by_policies.into());
-        row.0.insert("accessible", (!policies.is_empty()).into());
-        row.0.insert("default", SqlValue::Bool(false));
+        if row.find("shared").is_none() {
+            row.push("shared", by_policies.into());
+        }
+        row.set("accessible", (!policies.is_empty()).into());
+        row.set("default", SqlValue::Bool(false));
         match table {
             "routers" => {
                 let rows = self.load_raw("gateway_port_forwardings", "router_id", &id);
-                row.0.insert("forwards", SqlValue::Int(i64::from(!rows.is_empty())));
+                row.set("forwards", SqlValue::Int(i64::from(!rows.is_empty())));
                 let gateway = cell("ports", row.get("gw_port_id"), "fixed_ips");
-                row.0.insert("gateway_fixed_ips", gateway);
+                row.set("gateway_fixed_ips", gateway);
                 let info = row.text("external_gateway_info");
                 let snat = !info.contains("\"enable_snat\":false");
-                row.0.insert("enable_snat", snat.into());
+                row.set("enable_snat", snat.into());
             }
             "gateway_port_forwardings" => {
                 let port = cell("routers", row.get("router_id"), "gw_port_id");
-                row.0.insert("gw_ip_address", cell("ports", &port, "fixed_ips"));
+                row.set("gw_ip_address", cell("ports", &port, "fixed_ips"));
             }
             "security_groups" => {
                 let ports = self.rows.get("ports").into_iter().flat_map(BTreeMap::values);
                 let named = ports.filter(|port| port.text("security_groups").contains(&id)).count();
-                row.0.insert("in_use", SqlValue::Int(i64::from(named > 0)));
+                row.set("in_use", SqlValue::Int(i64::from(named > 0)));
             }
             "security_group_rules" => {
                 let is_default =
                     cell("security_groups", row.get("security_group_id"), "is_default");
-                row.0.insert("belongs_to_default_sg", is_default);
+                row.set("belongs_to_default_sg", is_default);
             }
             "qos_policies" => {
                 let users = [
@@ -64,9 +66,9 @@ impl World {
                     .collect();
                 let owner = row.text("project_id").to_owned();
                 let foreign = users.iter().any(|(_, row)| row.text("project_id") != owner);
-                row.0.insert("foreign_users", SqlValue::Int(i64::from(foreign)));
+                row.set("foreign_users", SqlValue::Int(i64::from(foreign)));
                 if let Some((name, user)) = users.first() {
-                    row.0.insert("user", format!("{name} {}", user.text("id")).into());
+                    row.set("user", format!("{name} {}", user.text("id")).into());
                 }
             }
             "floatingips" => {
@@ -81,16 +83,16 @@ impl World {
                 ];
                 let words = |row: &Row| columns.map(|column| row.text(column).to_owned()).join(" ");
                 let items: Vec<String> = items.iter().map(words).collect();
-                row.0.insert("port_forwardings", items.join(",").into());
+                row.set("port_forwardings", items.join(",").into());
             }
             "networks" => {
                 let subnets = self.load_raw("subnets", "network_id", &id);
                 let on_segments =
                     subnets.iter().any(|subnet| !subnet.text("segment_id").is_empty());
-                row.0.insert("l2_adjacency", (!on_segments).into());
+                row.set("l2_adjacency", (!on_segments).into());
             }
             "subnets" => {
-                row.0.insert("external", cell("networks", row.get("network_id"), "external"));
+                row.set("external", cell("networks", row.get("network_id"), "external"));
             }
             _ => {}
         }

@@ -43,14 +43,14 @@ pub(crate) async fn execute(connection: &mut PgConnection, sql: Sql) -> Result<u
 }
 
 fn decode(row: &PgRow, columns: &[(&'static str, SqlType)]) -> Result<Row, sqlx::Error> {
-    let mut decoded = Row::default();
+    let mut decoded = Row::with_capacity(columns.len());
     for (index, (name, sql)) in columns.iter().enumerate() {
         let value = match sql {
             SqlType::Bool => row.try_get::<Option<bool>, _>(index)?.map(SqlValue::Bool),
             SqlType::Int => integer(row, index)?.map(SqlValue::Int),
             SqlType::Text => row.try_get::<Option<String>, _>(index)?.map(SqlValue::Text),
         };
-        decoded.0.insert(name, value.unwrap_or(SqlValue::Null));
+        decoded.push(name, value.unwrap_or(SqlValue::Null));
     }
     Ok(decoded)
 }

@@ -44,7 +44,7 @@ pub(crate) async fn execute(
 
 /// Without sqlx's check of declared types: expressions have none, and booleans are numbers here.
 fn decode(row: &SqliteRow, columns: &[(&'static str, SqlType)]) -> Result<Row, sqlx::Error> {
-    let mut decoded = Row::default();
+    let mut decoded = Row::with_capacity(columns.len());
     for (index, (name, sql)) in columns.iter().enumerate() {
         let value = match sql {
             SqlType::Bool => row
@@ -53,7 +53,7 @@ fn decode(row: &SqliteRow, columns: &[(&'static str, SqlType)]) -> Result<Row, s
             SqlType::Int => row.try_get_unchecked::<Option<i64>, _>(index)?.map(SqlValue::Int),
             SqlType::Text => row.try_get_unchecked::<Option<String>, _>(index)?.map(SqlValue::Text),
         };
-        decoded.0.insert(name, value.unwrap_or(SqlValue::Null));
+        decoded.push(name, value.unwrap_or(SqlValue::Null));
     }
     Ok(decoded)
 }

@@ -124,7 +124,7 @@ async fn updates_of_rows_that_nobody_locked_are_not_lost_either(database: &Datab
             let decide = |facts: &Facts, _: &Context<'_>| {
                 let mut row = facts.rows::<Network>(Select::eq("id", id(1)))?[0].clone();
                 let SqlValue::Int(mtu) = *row.get("mtu") else { panic!() };
-                row.0.insert("mtu", SqlValue::Int(mtu + 1));
+                row.set("mtu", SqlValue::Int(mtu + 1));
                 let declaration = Network::declaration();
                 let first = Write::Update { declaration, id: id(1), row: row.clone() };
                 // What the decision itself has written does not stand in its way.

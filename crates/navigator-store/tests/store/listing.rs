@@ -84,7 +84,7 @@ async fn rows_come_back_as_they_were_written(database: &Database) {
     assert_eq!(*first.get("revision_number"), SqlValue::Int(1));
     let columns = Some(vec![attribute("name"), attribute("subnets")]);
     let rows = list(&store, &Listing { columns, ..Listing::default() }).await;
-    assert_eq!(rows[0].0.keys().copied().collect::<Vec<_>>(), ["name", "subnets"]);
+    assert_eq!(rows[0].iter().map(|(column, _)| column).collect::<Vec<_>>(), ["name", "subnets"]);
 }
 
 async fn filters_are_alternatives_within_and_conditions_between_attributes(database: &Database) {

@@ -49,10 +49,10 @@ pub(crate) fn row(declaration: &'static Declaration, values: Values<'_>) -> Row 
             (SqlType::Int, _) => SqlValue::Int(0),
             (SqlType::Text, _) => SqlValue::Text(String::new()),
         };
-        row.0.insert(attribute.column, given.map_or(empty, |(_, value)| value.clone()));
+        row.set(attribute.column, given.map_or(empty, |(_, value)| value.clone()));
     }
     for (column, _) in values {
-        assert!(row.0.contains_key(column), "{}.{column}", declaration.table);
+        assert!(row.find(column).is_some(), "{}.{column}", declaration.table);
     }
     row
 }
@@ -68,7 +68,7 @@ pub(crate) fn update<R: Resource>(values: Values<'_>) -> Write {
 
 /// An update whose row does not say which revision it was made from: written over any.
 pub(crate) fn overwrite(declaration: &'static Declaration, mut row: Row) -> Write {
-    row.0.remove("revision_number");
+    row.remove("revision_number");
     Write::Update { declaration, id: row.text("id").to_owned(), row }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::world::{Session, NOW};
+use crate::{Moment, Settings, world::{NOW, Session}};
 
 pub(crate) fn agent(agent_type: &str, host: &str) -> Agent {
     let name = format!("{agent_type}/{host}");
@@ -70,13 +70,14 @@ fn an_administrator_switches_an_agent_off_and_forgets_it() {
 fn a_list_of_the_living_is_cut_where_alive_ends() {
     let settings = Settings::default();
     let now = "2026-11-20T00:01:00Z";
-    let cutoff = Agent::momentary_filter("alive", now, &settings).unwrap();
+    let [alive_now] = Agent::momentary() else { panic!("one momentary attribute") };
+    let moment = Moment { now: now.to_owned(), settings: &settings };
+    let cutoff = alive_now.filter.unwrap()(&moment);
     assert_eq!(cutoff.at_least, "2026-11-19T23:59:45Z");
     for heard in ["2026-11-19T23:59:44Z", "2026-11-19T23:59:45Z", now, "2026-11-20T00:09:00Z"] {
         let listed = heard >= cutoff.at_least.as_str();
         assert_eq!(listed, alive(heard, now, settings.agent_down_time_s), "{heard}");
     }
-    assert_eq!(Agent::momentary_filter("host", now, &settings), None);
 }
 
 #[test]

@@ -3,10 +3,10 @@
 //! read apart here: one text for every SQL dialect, without its JSON functions.
 
 use navigator_model::{L4PortRange, PortForwardingId};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::FloatingIp;
-use crate::{AttributeValue, Port, SqlType, SqlValue};
+use crate::{AttributeValue, Changes, Port, SqlType, SqlValue};
 
 fn not_said<T>() -> Result<T, String> {
     Err("it is computed".to_owned())
@@ -128,8 +128,8 @@ impl FloatingIp {
 }
 
 /// Joins the two parts of `port_details`: `null` while it leads nowhere.
-pub(super) fn present(floating_ip: &FloatingIp, map: &mut Map<String, Value>) {
-    let Some(Value::Object(details)) = map.get_mut("port_details") else { return };
+pub(super) fn present(floating_ip: &FloatingIp) -> Changes {
+    let Value::Object(mut details) = floating_ip.port_details.to_json() else { return Vec::new() };
     details.remove("id");
     let texts = [
         ("name", &floating_ip.port_name),
@@ -139,4 +139,5 @@ pub(super) fn present(floating_ip: &FloatingIp, map: &mut Map<String, Value>) {
     for (key, text) in texts {
         details.insert(key.to_owned(), Value::from(text.as_deref().unwrap_or_default()));
     }
+    vec![("port_details", Some(Value::Object(details)))]
 }

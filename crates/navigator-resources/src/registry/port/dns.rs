@@ -1,11 +1,13 @@
 //! What a port's addresses are called: the name that its user chose, or one made of the address, in
 //! the domain of the whole cloud.
 
+use std::{borrow::Cow, net::IpAddr};
+
 use navigator_model::default_host_name;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::Port;
-use crate::{Context, Refusal, attribute::DnsName};
+use crate::{Context, DecodeError, Momentary, Refusal, attribute::DnsName};
 
 /// The part of a complete name that is below the domain; `None` if it is below another one.
 fn below<'a>(name: &'a str, domain: &str) -> Option<&'a str> {
@@ -32,22 +34,52 @@ impl Port {
         Ok(())
     }
 
-    /// A name for each address.
-    pub(super) fn dns_assignment(&self, domain: &str) -> Value {
-        let chosen = below(&self.dns_name.0, domain).filter(|name| !name.is_empty());
-        let domain = domain.trim_end_matches('.');
-        let items = self.fixed_ips.iter().map(|fixed_ip| {
-            let address = fixed_ip.ip_address;
-            let hostname = chosen.map_or_else(|| default_host_name(address), str::to_owned);
-            let fqdn = if domain.is_empty() {
-                hostname.clone()
-            } else {
-                format!("{hostname}.{domain}.")
-            };
-            json!({"ip_address": address, "hostname": hostname, "fqdn": fqdn})
-        });
-        items.collect()
+}
+
+/// A name for each address.
+pub(super) const ASSIGNMENT: Momentary = Momentary {
+    name: "dns_assignment",
+    show: |row, moment, out| {
+        assign(row.text("dns_name"), row.text("fixed_ips"), &moment.settings.dns_domain, out)
+            .map_err(|reason| DecodeError { table: "ports", column: "fixed_ips", reason })
+    },
+    filter: None,
+};
+
+/// Members as answers have them: in the order of their names.
+#[derive(Serialize)]
+struct Assignment<'a> {
+    fqdn: Cow<'a, str>,
+    hostname: &'a str,
+    ip_address: IpAddr,
+}
+
+#[derive(Deserialize)]
+struct Address {
+    ip_address: IpAddr,
+}
+
+/// Appends the list for a port of this name with these addresses, as they are stored.
+fn assign(name: &str, fixed_ips: &str, domain: &str, out: &mut Vec<u8>) -> Result<(), String> {
+    let chosen = below(name, domain).filter(|name| !name.is_empty());
+    let domain = domain.trim_end_matches('.');
+    let addresses: Vec<Address> =
+        serde_json::from_str(fixed_ips).map_err(|error| error.to_string())?;
+    out.push(b'[');
+    for (index, Address { ip_address }) in addresses.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        let hostname = chosen.map_or_else(|| default_host_name(ip_address).into(), Cow::Borrowed);
+        let fqdn = match domain {
+            "" => Cow::Borrowed(hostname.as_ref()),
+            domain => Cow::Owned(format!("{hostname}.{domain}.")),
+        };
+        let assignment = Assignment { fqdn, hostname: &hostname, ip_address };
+        serde_json::to_writer(&mut *out, &assignment).map_err(|error| error.to_string())?;
     }
+    out.push(b']');
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::QosPolicy;
-use crate::{AttributeValue, SqlType, SqlValue};
+use crate::{AttributeValue, Changes, SqlType, SqlValue};
 
 /// One text per rule: kind, id, and `name=value` of each of its attributes.
 pub(super) const RULES: &str = "(SELECT string_agg(q.rule, ',') FROM (\
@@ -31,11 +31,12 @@ pub(super) const USER: &str = "COALESCE(\
 pub struct ShownRules(Vec<Map<String, Value>>);
 
 /// Each rule says which policy it is of, as clients expect.
-pub(super) fn present(policy: &QosPolicy, map: &mut Map<String, Value>) {
-    let Some(Value::Array(rules)) = map.get_mut("rules") else { return };
-    for rule in rules {
+pub(super) fn present(policy: &QosPolicy) -> Changes {
+    let mut rules = policy.rules.to_json();
+    for rule in rules.as_array_mut().into_iter().flatten() {
         rule["qos_policy_id"] = json!(policy.id);
     }
+    vec![("rules", Some(rules))]
 }
 
 impl AttributeValue for ShownRules {

@@ -1,10 +1,10 @@
 //! How a network says and shows its segments: by `provider:` attributes while it has one, by a list
 //! when it has more.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
-    AttributeValue, Network, SqlType, SqlValue,
+    AttributeValue, Changes, Network, SqlType, SqlValue,
     attribute::{JsonValue, Text},
     route_attribute::{member, object},
 };
@@ -90,10 +90,9 @@ impl AttributeValue for ShownSegments {
 }
 
 /// Either the list or the attributes of the only one.
-pub(crate) fn present(network: &Network, map: &mut Map<String, Value>) {
+pub(crate) fn present(network: &Network) -> Changes {
     if network.segments == ShownSegments::default() {
-        map.remove("segments");
-    } else {
-        KEYS.iter().for_each(|key| drop(map.remove(*key)));
+        return vec![("segments", None)];
     }
+    KEYS.iter().map(|key| (*key, None)).collect()
 }
