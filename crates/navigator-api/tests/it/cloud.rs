@@ -239,7 +239,8 @@ impl Cloud {
         site
     }
 
-    /// The same without a port on Alice's network.
+    /// The same without a port on Alice's network. Addresses that a test names are outside of the
+    /// pools, where nobody gets them by chance.
     pub(crate) async fn edge(&self) -> Site {
         let external = self
             .create(
@@ -257,7 +258,8 @@ impl Cloud {
             "subnet",
             json!({
             "network_id": external["id"], "ip_version": 4, "cidr": "203.0.113.0/24",
-            "enable_dhcp": false}),
+            "enable_dhcp": false,
+            "allocation_pools": [{"start": "203.0.113.100", "end": "203.0.113.199"}]}),
         )
         .await;
         let network = self.create("alice", "networks", "network", json!({"name": "private"})).await;
@@ -267,7 +269,8 @@ impl Cloud {
                 "subnets",
                 "subnet",
                 json!({
-                "network_id": network["id"], "ip_version": 4, "cidr": "10.0.0.0/24"}),
+                "network_id": network["id"], "ip_version": 4, "cidr": "10.0.0.0/24",
+                "allocation_pools": [{"start": "10.0.0.100", "end": "10.0.0.199"}]}),
             )
             .await;
         let router = self

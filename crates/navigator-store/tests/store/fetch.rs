@@ -467,7 +467,8 @@ async fn one_change_of_very_many_forwards_is_found_quickly(database: &Database) 
         let Fetched::Changes { objects, .. } = answer else { panic!("{answer:?}") };
         assert_eq!(objects.len(), 1);
     }
-    assert!(shortest < Duration::from_millis(20), "{shortest:?}");
+    // All of them would take a second.
+    assert!(shortest < Duration::from_millis(100), "{shortest:?}");
 }
 
 async fn a_revision_beyond_the_horizon_gets_everything(database: &Database) {

@@ -106,7 +106,8 @@ pub(crate) fn two_networks() -> Vec<Row> {
         .keep("outside_subnet", "/id"),
         shows("network create inside", json!({"name": "inside"})).keep("inside", "/id"),
         shows(
-            "subnet create inside --network inside --subnet-range 10.0.0.0/24",
+            "subnet create inside --network inside --subnet-range 10.0.0.0/24 \
+             --allocation-pool start=10.0.0.100,end=10.0.0.199",
             json!({"gateway_ip": "10.0.0.1"}),
         )
         .keep("inside_subnet", "/id"),

@@ -10,7 +10,7 @@ pub(super) const OBJECTS: &[(&str, &str)] = &[
     ("network", r#"alice POST networks {"network": {}}"#),
     (
         "subnet",
-        r#"alice POST subnets {"subnet": {"network_id": "$network", "ip_version": 4, "cidr": "10.0.0.0/24", "enable_dhcp": false}}"#,
+        r#"alice POST subnets {"subnet": {"network_id": "$network", "ip_version": 4, "cidr": "10.0.0.0/24", "enable_dhcp": false, "allocation_pools": [{"start": "10.0.0.100", "end": "10.0.0.199"}]}}"#,
     ),
     (
         "served",
