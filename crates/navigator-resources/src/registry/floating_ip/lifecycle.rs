@@ -177,7 +177,7 @@ fn leads(floating_ip: &FloatingIp) -> impl PartialEq {
 /// Read again, because `current` may have been read before its lock was granted.
 fn without_forwardings(current: &FloatingIp, facts: &Facts) -> Result<(), Stop> {
     let fresh = facts.find::<FloatingIp>(current.id)?;
-    if fresh.is_some_and(|floating_ip| !floating_ip.port_forwardings.0.is_empty()) {
+    if fresh.is_some_and(|floating_ip| !floating_ip.port_forwardings.is_empty()) {
         return Err(Refusal::FipInUseByPortForwarding { id: current.id.to_string() }.into());
     }
     Ok(())

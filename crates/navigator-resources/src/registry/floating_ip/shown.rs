@@ -6,7 +6,7 @@ use navigator_model::{L4PortRange, PortForwardingId};
 use serde_json::{Value, json};
 
 use super::FloatingIp;
-use crate::{AttributeValue, Changes, Port, SqlType, SqlValue};
+use crate::{AttributeValue, Changes, Port, SqlType, SqlValue, attribute::show_json};
 
 fn not_said<T>() -> Result<T, String> {
     Err("it is computed".to_owned())
@@ -59,14 +59,32 @@ impl AttributeValue for Details {
     }
 }
 
-/// `port_forwardings`, by id.
+/// `port_forwardings`, as the database computes them: a floating IP can have thousands, and a decision
+/// about one of them reads its floating IP again and again without a look at the others.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct ForwardingItems(pub Vec<ForwardingItem>);
+pub struct ForwardingItems(String);
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct ForwardingItem {
-    pub id: PortForwardingId,
-    shown: Value,
+impl ForwardingItems {
+    fn items(&self) -> impl Iterator<Item = &str> {
+        self.0.split(',').filter(|item| !item.is_empty())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether there are none but these.
+    pub fn are_among(&self, ids: &[PortForwardingId]) -> bool {
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        self.items().all(|item| ids.iter().any(|id| item.split(' ').next() == Some(id.as_str())))
+    }
+
+    /// By id, which each begins with.
+    fn shown(&self) -> Result<Value, String> {
+        let mut items: Vec<&str> = self.items().collect();
+        items.sort_unstable();
+        items.into_iter().map(item).collect()
+    }
 }
 
 impl AttributeValue for ForwardingItems {
@@ -77,7 +95,7 @@ impl AttributeValue for ForwardingItems {
     }
 
     fn to_json(&self) -> Value {
-        self.0.iter().map(|item| item.shown.clone()).collect()
+        self.shown().unwrap_or_default()
     }
 
     fn to_sql(&self) -> SqlValue {
@@ -86,35 +104,32 @@ impl AttributeValue for ForwardingItems {
 
     fn from_sql(value: &SqlValue) -> Result<Self, String> {
         let SqlValue::Text(text) = value else { return Ok(Self::default()) };
-        let items = text.split(',').filter(|item| !item.is_empty());
-        let mut items: Vec<ForwardingItem> = items.map(item).collect::<Result<_, _>>()?;
-        items.sort_unstable_by_key(|item| item.id);
-        Ok(Self(items))
+        Ok(Self(text.clone()))
+    }
+
+    fn show(value: &SqlValue, out: &mut Vec<u8>) -> Result<(), String> {
+        show_json(&Self::from_sql(value)?.shown()?, out)
     }
 }
 
-fn item(text: &str) -> Result<ForwardingItem, String> {
+fn item(text: &str) -> Result<Value, String> {
     let words: Vec<&str> = text.split(' ').collect();
     let [id, protocol, address, port_id, external, internal] = words[..] else {
         return Err(format!("'{text}' has not six words"));
     };
     let range = |text: &str| text.parse::<L4PortRange>().map_err(|error| error.to_string());
     let (external, internal) = (range(external)?, range(internal)?);
-    let id: PortForwardingId = id.parse().map_err(|error| format!("{id}: {error}"))?;
     let single = |range: L4PortRange| AttributeValue::to_json(&range.as_single());
-    Ok(ForwardingItem {
-        id,
-        shown: json!({
-            "id": id,
-            "protocol": protocol,
-            "internal_ip_address": address,
-            "internal_port_id": port_id,
-            "external_port": single(external),
-            "internal_port": single(internal),
-            "external_port_range": external.to_string(),
-            "internal_port_range": internal.to_string(),
-        }),
-    })
+    Ok(json!({
+        "id": id,
+        "protocol": protocol,
+        "internal_ip_address": address,
+        "internal_port_id": port_id,
+        "external_port": single(external),
+        "internal_port": single(internal),
+        "external_port_range": external.to_string(),
+        "internal_port_range": internal.to_string(),
+    }))
 }
 
 impl FloatingIp {

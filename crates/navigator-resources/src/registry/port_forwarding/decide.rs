@@ -115,7 +115,7 @@ pub(crate) fn last_gone(
     let mut writes = Writes::new();
     // Read after the lock was granted: the list must not be older than it.
     let Some(fresh) = facts.find::<FloatingIp>(floating_ip.id)? else { return Ok(writes) };
-    if fresh.port_forwardings.0.iter().all(|item| gone.contains(&item.id)) {
+    if fresh.port_forwardings.are_among(gone) {
         floating_ip.touch(&mut writes);
         let mut free = fresh;
         free.disassociate();
@@ -171,8 +171,7 @@ fn only_router(
     };
     // Alone, it may take the floating IP with it.
     let fresh = facts.find::<FloatingIp>(floating_ip.id)?;
-    let items = fresh.iter().flat_map(|fresh| &fresh.port_forwardings.0);
-    if items.into_iter().all(|item| item.id == forwarding.id) {
+    if fresh.is_none_or(|fresh| fresh.port_forwardings.are_among(&[forwarding.id])) {
         return Ok(());
     }
     Err(bad(format!("FloatingIP {} had been set on router {present}", floating_ip.id)).into())
