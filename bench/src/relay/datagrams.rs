@@ -26,6 +26,9 @@ const SIZE: usize = 200;
 /// Datagrams per second of all flows together, below what each program can carry.
 const PACE: u32 = 10_000;
 
+/// By then, a program's children have ended.
+const LAST_CHILD: Duration = Duration::from_secs(2);
+
 /// Counts what arrives, until the program ends.
 struct Counter(Arc<AtomicU64>);
 
@@ -76,6 +79,8 @@ pub(super) fn run(hosts: &Hosts) -> anyhow::Result<()> {
             let before = (counter.settled(), running.cpu());
             let sent = send(&hosts.client, Some(PACE))?;
             let arrived = counter.settled() - before.0;
+            // What children have used is known once they have ended.
+            thread::sleep(LAST_CHILD);
             let cpu = running.cpu() - before.1;
             found.cpu_us.push(cpu.as_secs_f64() * 1e6 / arrived.max(1) as f64);
             found.lost_at_pace.push(lost(sent, arrived));
@@ -84,6 +89,7 @@ pub(super) fn run(hosts: &Hosts) -> anyhow::Result<()> {
             let arrived = counter.settled() - before;
             found.per_second.push(arrived as f64 / RUN.as_secs_f64());
             found.lost_beyond.push(lost(sent, arrived));
+            thread::sleep(LAST_CHILD);
         }
     }
     println!(

@@ -84,6 +84,8 @@ impl Peer {
             return started(host, vec![(name, forward)]);
         }
         let mut command = Command::new(SOCAT);
+        // Its child for each flow has the port too, and ends by this many seconds of silence.
+        command.args(["-T", "0.5"]);
         command.arg(format!("UDP4-LISTEN:{PORT},fork,reuseaddr")).arg(format!("UDP:{target}"));
         running(host, &mut command, ("udp", PORT))
     }
