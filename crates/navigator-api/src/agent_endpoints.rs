@@ -63,7 +63,17 @@ fn parameter<T: std::str::FromStr>(parameters: &Parameters, name: &str) -> Resul
 }
 
 fn host(parameters: &Parameters) -> Result<HostName, Refused> {
-    parameter::<String>(parameters, wire::HOST_PARAMETER).map(HostName)
+    let host = parameter::<String>(parameters, wire::HOST_PARAMETER)?;
+    storable([&host])?;
+    Ok(HostName(host))
+}
+
+/// PostgreSQL cannot hold a NUL.
+fn storable<'a>(texts: impl IntoIterator<Item = &'a String>) -> Result<(), Refused> {
+    match texts.into_iter().find(|text| text.contains('\0')) {
+        Some(text) => Err(bad_request(format!("{text:?} has a NUL"))),
+        None => Ok(()),
+    }
 }
 
 async fn snapshot(
@@ -123,6 +133,10 @@ async fn heartbeat(
     State(plane): State<LocalControlPlane>,
     Json(heartbeat): Json<Heartbeat>,
 ) -> Result<StatusCode, Refused> {
+    storable([&heartbeat.host.0, &heartbeat.availability_zone])?;
+    storable(
+        heartbeat.roles.iter().flat_map(|role| [&role.agent_type, &role.binary, &role.topic]),
+    )?;
     plane.heartbeat(heartbeat).await?;
     Ok(StatusCode::NO_CONTENT)
 }
