@@ -74,7 +74,8 @@ fn tells_who(server: &Netns, at: &str) {
     let socket = server.run(|| UdpSocket::bind(at).unwrap());
     thread::spawn(move || {
         while let Ok((mut stream, peer)) = listener.accept() {
-            let _ = write!(stream, "{peer}");
+            // In one piece: some read it with one call.
+            let _ = stream.write_all(peer.to_string().as_bytes());
         }
     });
     thread::spawn(move || {
