@@ -1,9 +1,9 @@
-# One door: `make check`, then `make test`, is what CI runs. Everything needs no more than this file
+# One door: `make check`, `make test` and `make interop` are what CI runs. Everything needs no more than this file
 # says; `make packages` (part of test and demo) installs what is missing on Debian.
 
 CARGO ?= cargo
 
-.PHONY: all build demo lab check test fuzz bench clean packages
+.PHONY: all build demo lab check test interop fuzz bench clean packages
 
 all: build
 
@@ -29,6 +29,10 @@ check:
 
 test: packages
 	@scripts/run-tests
+
+# Beside the real Keystone, with real clients: every part of interop/parts, or one: PART=tempest.
+interop: packages
+	@interop/run $(PART)
 
 # Every property test of what reads other people's bytes, with new cases until the time is over.
 FUZZ_MINUTES ?= 10
