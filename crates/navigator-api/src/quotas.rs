@@ -24,7 +24,7 @@ use crate::{
     state::ApiState,
 };
 
-/// The rule of everything that reads.
+/// The rule of everything that reads, but for the own project.
 const GET: (&str, &str) = ("GET", "get_quota");
 
 type Answer = Result<Json<Value>, Fault>;
@@ -53,6 +53,15 @@ fn authorize(
     state.policy.now().authorize(caller, rule, &Said(of.into_iter().collect()))
 }
 
+/// A project's own quota is shown to everybody in it, whatever the rule says, as in Neutron: Nova asks
+/// with its user's token before it makes a server.
+fn authorize_show(state: &ApiState, caller: &Caller, project: &ProjectId) -> Result<(), Refusal> {
+    if caller.project_id == *project {
+        return Ok(());
+    }
+    authorize(state, caller, Some(project), GET.1)
+}
+
 /// Every quota with its limit for a project that has these of its own.
 fn limits(state: &ApiState, own: &Limits) -> BTreeMap<&'static str, i64> {
     let limit = |quota| own.get(quota).copied().unwrap_or_else(|| state.settings.limit(quota));
@@ -61,7 +70,7 @@ fn limits(state: &ApiState, own: &Limits) -> BTreeMap<&'static str, i64> {
 
 /// Projects for which something was set.
 async fn list(State(state): State<ApiState>, Extension(caller): Extension<Caller>) -> Answer {
-    authorize(&state, &caller, None, "get_quota")?;
+    authorize(&state, &caller, None, GET.1)?;
     let mut quotas = Vec::new();
     for (project, own) in state.store.all_quotas().await? {
         let mut quota = json!(limits(&state, &own));
@@ -91,7 +100,7 @@ async fn show(
     Path(project): Path<String>,
 ) -> Answer {
     let project = ProjectId(project);
-    authorize(&state, &caller, Some(&project), "get_quota")?;
+    authorize_show(&state, &caller, &project)?;
     shown(&state, &project).await
 }
 
@@ -100,7 +109,7 @@ async fn defaults(
     Extension(caller): Extension<Caller>,
     Path(project): Path<String>,
 ) -> Answer {
-    authorize(&state, &caller, Some(&ProjectId(project)), "get_quota")?;
+    authorize_show(&state, &caller, &ProjectId(project))?;
     Ok(Json(json!({"quota": limits(&state, &Limits::new())})))
 }
 
@@ -111,7 +120,7 @@ async fn details(
     Path(project): Path<String>,
 ) -> Answer {
     let project = ProjectId(project);
-    authorize(&state, &caller, Some(&project), "get_quota")?;
+    authorize_show(&state, &caller, &project)?;
     let counted = counted();
     let used = state.store.used(&project, &counted).await?;
     let limits = limits(&state, &state.store.quotas(&project).await?);

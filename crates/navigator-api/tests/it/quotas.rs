@@ -10,6 +10,7 @@ on_both! {
     limits_are_set_shown_and_reset,
     details_say_what_is_used,
     only_the_administrator_sets_limits,
+    everybody_sees_the_own_projects_quota,
     a_limit_below_the_usage_is_refused_on_request,
     creations_that_meet_never_exceed_the_quota,
     bulk_is_all_or_nothing,
@@ -97,6 +98,18 @@ async fn only_the_administrator_sets_limits(on: Backend) {
     for path in [path.clone(), format!("{path}/default"), format!("{path}/details")] {
         cloud.get("bob", &path).await.refused(403, "PolicyNotAuthorized");
         assert_eq!(cloud.get("nobody", &path).await.status, 401);
+    }
+}
+
+/// Nova asks for it with the token of whoever wants a server, before it makes one.
+async fn everybody_sees_the_own_projects_quota(on: Backend) {
+    let cloud = Cloud::on(on).await;
+    let (own, other) = (project(&cloud, "alice").await, project(&cloud, "bob").await);
+    for more in ["", "/default", "/details"] {
+        let path = |project: &str| format!("/v2.0/quotas/{project}{more}");
+        let quota = cloud.get("alice", &path(&own)).await.expect(200);
+        assert!(quota["quota"].get("port").is_some(), "{quota}");
+        cloud.get("alice", &path(&other)).await.refused(403, "PolicyNotAuthorized");
     }
 }
 
