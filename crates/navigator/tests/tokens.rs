@@ -2,9 +2,12 @@
 //! the machine's loopback; no root.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use std::fs;
+use std::{fs, io::ErrorKind, net::TcpListener};
 
-use navigator_testkit::stock::{Registered, SERVICE_PASSWORD};
+use navigator_testkit::{
+    Server,
+    stock::{Registered, SERVICE_PASSWORD},
+};
 
 /// The notifications of an older service held tokens, for everybody who could read them.
 #[test]
@@ -46,4 +49,33 @@ fn sec_cve_2014_4615_no_token_is_written_down() {
         looked_at += usize::from(text.contains("kept") || text.contains("TRACE"));
     }
     assert!(looked_at >= 2, "log and database");
+}
+
+/// CVE-2013-2166, CVE-2013-2167: what a memcache says of a token was believed, whoever had written it.
+#[test]
+fn sec_cve_2013_2166_no_cache_outside_of_the_process_is_asked() {
+    let memcache = TcpListener::bind("127.0.0.1:0").unwrap();
+    memcache.set_nonblocking(true).unwrap();
+    let Registered { keystone, directory, config, server, .. } = Registered::start("");
+    server.end();
+    let neutron = directory.path().join("neutron.conf");
+    let address = memcache.local_addr().unwrap();
+    let cache = format!(
+        "[keystone_authtoken]\nmemcached_servers = {address}\nmemcache_security_strategy = ENCRYPT\n\
+         memcache_secret_key = known to all\n[cache]\nenabled = true\n\
+         backend = dogpile.cache.memcached\nmemcache_servers = {address}\n"
+    );
+    fs::write(&neutron, cache).unwrap();
+    let usual = fs::read_to_string(&config).unwrap();
+    let usual: Vec<_> = usual.lines().filter(|line| !line.starts_with("listen")).collect();
+    let text = format!("neutron_conf = ['{}']\n{}\n", neutron.display(), usual.join("\n"));
+    let server = Server::start(directory.path(), "cached", &text);
+    let token = keystone.log_in(&keystone.account(&["member"]));
+    for (token, status) in [(token.as_str(), 200), ("gAAAAAofnobody", 401), (token.as_str(), 200)] {
+        let answer = server.ask("GET", "/v2.0/networks", &[("x-auth-token", token)], "");
+        assert_eq!(answer.0, status, "{}", answer.1);
+    }
+    assert_eq!(memcache.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "it was asked");
+    let log = server.end();
+    assert!(log.contains("memcached_servers: ignored"), "{log}");
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use navigator_bus::ControlPlane as _;
+use navigator_model::{NetworkId, Scope};
 use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, HOST, Site, text};
@@ -63,6 +65,35 @@ async fn sec_cve_2014_3555_address_pairs_are_limited() {
     }
     let change = json!({"port": {"allowed_address_pairs": pairs(10)}});
     cloud.put("alice", &path, &change).await.expect(200);
+}
+
+/// A packet filter refused pairs of everything, and with them the rules of all ports of the host. What
+/// hosts are told of other ports is as before.
+#[tokio::test]
+async fn sec_cve_2015_3221_a_pair_of_everything_changes_nothing_for_other_ports() {
+    let (cloud, site) = cloud().await;
+    let other = json!({
+        "network_id": site.network["id"], "device_owner": "compute:nova",
+        "binding:host_id": HOST, "device_id": "neighbour"});
+    let other = text(&cloud.create("admin", "ports", "port", other).await["id"]).to_owned();
+    let path = format!("/v2.0/ports/{}", text(&site.port["id"]));
+    let network: NetworkId = text(&site.network["id"]).parse().unwrap();
+    let told = async || {
+        let fetched = cloud.plane.fetch(&HOST.into(), &Scope::Network(network), None).await;
+        let told = serde_json::to_value(fetched.unwrap()).unwrap().to_string();
+        assert!(told.contains(&other), "{told}");
+        let other = cloud.get("admin", &format!("/v2.0/ports/{other}")).await.expect(200);
+        (other["port"]["status"].clone(), other["port"]["binding:vif_type"].clone())
+    };
+    let before = told().await;
+    for address in ["0.0.0.0/0", "::/0", "0.0.0.0/1", "10.0.0.0/8", "::/1"] {
+        let pair = json!([{"ip_address": address}]);
+        let change = json!({"port": {"allowed_address_pairs": pair}});
+        let changed = cloud.put("alice", &path, &change).await.expect(200);
+        let kept = &changed["port"]["allowed_address_pairs"][0]["ip_address"];
+        assert_eq!(kept, address);
+        assert_eq!(told().await, before, "{address}");
+    }
 }
 
 /// Checks of names took exponential time, or let control characters through.
