@@ -40,6 +40,14 @@ pub struct AgentConfig {
     pub tunnel_ip: Option<IpAddr>,
     pub dns_domain: String,
     pub dhcp_lease_duration_s: u32,
+    /// PEM file: the authorities that may vouch for the server, if its URL is `https://`; without
+    /// one, those of the system.
+    pub cafile: PathBuf,
+    /// PEM files: what the server is shown, if it wants a certificate.
+    pub certfile: PathBuf,
+    pub keyfile: PathBuf,
+    /// Whoever answers at the server's URL is believed, whatever its certificate says.
+    pub insecure: bool,
     pub state_dir: PathBuf,
     pub netns_dir: PathBuf,
     pub heartbeat_interval_s: u64,
@@ -59,6 +67,10 @@ impl Default for AgentConfig {
             tunnel_ip: None,
             dns_domain: "openstacklocal".to_owned(),
             dhcp_lease_duration_s: 86_400,
+            cafile: PathBuf::new(),
+            certfile: PathBuf::new(),
+            keyfile: PathBuf::new(),
+            insecure: false,
             state_dir: PathBuf::from("/var/lib/navigator"),
             netns_dir: PathBuf::from("/run/netns"),
             heartbeat_interval_s: 30,

@@ -48,7 +48,7 @@ pub use identity::{
 };
 pub use metrics::Metrics;
 pub use mount::{guarded_routes, router};
-pub use nova::{Access, AccessSource, release_waiting_ports, tell_nova};
+pub use nova::{Access, AccessSource, NovaClient, release_waiting_ports, tell_nova};
 pub use policy::{GuardedRoute, Policy, PolicyInForce, UnregisteredRules};
 pub use reference::pages as reference_pages;
 pub use serve::{Limits, serve};

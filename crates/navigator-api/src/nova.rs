@@ -15,7 +15,8 @@ use navigator_resources::Settings;
 use navigator_store::{PendingEvent, Store, StoreError};
 use uuid::Uuid;
 
-use client::{Client, Failure};
+use client::Failure;
+pub use client::NovaClient;
 
 /// Events per request.
 const BATCH: u32 = 100;
@@ -56,9 +57,13 @@ impl AccessSource for Access {
 
 /// Sends what there is to send, every `interval`, until it is dropped. Never fails: what does not
 /// work now is tried again.
-pub async fn tell_nova(store: Store, source: Arc<dyn AccessSource>, interval: Duration) {
-    let teller =
-        Teller { store, source, client: Client::new(), holder: Uuid::new_v4().to_string() };
+pub async fn tell_nova(
+    store: Store,
+    source: Arc<dyn AccessSource>,
+    client: NovaClient,
+    interval: Duration,
+) {
+    let teller = Teller { store, source, client, holder: Uuid::new_v4().to_string() };
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -70,7 +75,7 @@ pub async fn tell_nova(store: Store, source: Arc<dyn AccessSource>, interval: Du
 struct Teller {
     store: Store,
     source: Arc<dyn AccessSource>,
-    client: Client,
+    client: NovaClient,
     holder: String,
 }
 

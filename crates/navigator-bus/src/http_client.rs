@@ -1,4 +1,5 @@
-//! The agent's side of the seam over HTTP/2 without TLS: one connection for pulls, reports and the
+//! The agent's side of the seam over HTTP/2, with TLS where the
+//! URL says so: one connection for pulls, reports and the
 //! stream of wake-ups. In: a base URL and an optional shared secret. Out: [`ControlPlane`].
 //!
 //! Every request has a limit in time, so a server that accepts and then says nothing costs an agent
@@ -15,6 +16,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use navigator_model::{Fetched, Heartbeat, HostName, Report, Revision, Scope};
+use navigator_tls::{Connector, Spoken, TlsOptions, connector};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
@@ -38,18 +40,19 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_'
 /// Cheap to clone; clones share the connection.
 #[derive(Clone)]
 pub struct HttpControlPlane {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
     base_url: String,
     authorization: Option<header::HeaderValue>,
 }
 
 impl HttpControlPlane {
-    /// `base_url` is `http://host:port` with an optional path prefix. Connects on first use.
-    pub fn new(base_url: &str, secret: Option<String>) -> Result<Self, BusError> {
+    /// `base_url` is `http://host:port`, or `https://`, with an optional path prefix. Connects on
+    /// first use.
+    pub fn new(base_url: &str, secret: Option<String>, tls: &TlsOptions) -> Result<Self, BusError> {
         let base_url = base_url.trim_end_matches('/').to_owned();
         let uri: Uri = base_url.parse().map_err(|error| refused(&base_url, &error))?;
-        if uri.scheme_str() != Some("http") || uri.authority().is_none() {
-            return Err(refused(&base_url, &"not an http:// URL"));
+        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
+            return Err(refused(&base_url, &"not an http:// or https:// URL"));
         }
         let authorization = match secret {
             None => None,
@@ -60,7 +63,7 @@ impl HttpControlPlane {
                 Some(value)
             }
         };
-        Ok(Self { client: client(), base_url, authorization })
+        Ok(Self { client: client(&base_url, tls)?, base_url, authorization })
     }
 
     fn url(&self, path: &str, parameters: &[(&str, &str)]) -> String {
@@ -158,11 +161,13 @@ impl ControlPlane for HttpControlPlane {
     }
 }
 
-fn client() -> Client<HttpConnector, Full<Bytes>> {
-    let mut connector = HttpConnector::new();
-    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    connector.set_nodelay(true);
-    Client::builder(TokioExecutor::new())
+fn client(base_url: &str, tls: &TlsOptions) -> Result<Client<Connector, Full<Bytes>>, BusError> {
+    let mut http = HttpConnector::new();
+    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    http.set_nodelay(true);
+    let connector =
+        connector(base_url, http, Spoken::Http2, tls).map_err(|error| refused(base_url, &error))?;
+    Ok(Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .http2_only(true)
@@ -171,7 +176,7 @@ fn client() -> Client<HttpConnector, Full<Bytes>> {
         .http2_keep_alive_interval(wire::KEEPALIVE)
         .http2_keep_alive_timeout(wire::SILENCE - wire::KEEPALIVE)
         .http2_keep_alive_while_idle(true)
-        .build(connector)
+        .build(connector))
 }
 
 /// 4xx: the server will not. Anything else that is not success: it cannot at the moment.

@@ -11,6 +11,8 @@ use hyper::{Request, Response, body::Frame, body::Incoming, service::service_fn}
 use hyper_util::{rt::TokioExecutor, rt::TokioIo, server::conn::auto};
 use navigator_bus::{BusError, ControlPlane, HttpControlPlane, Wakeup, wire};
 use navigator_model::{Fetched, Heartbeat, HostName, Report, Revision, Scope};
+use navigator_testkit::tls::{Authority, TlsFront, Validity};
+use navigator_tls::TlsOptions;
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 type Handler = dyn Fn(&Request<Incoming>) -> Response<Body> + Send + Sync;
@@ -43,7 +45,8 @@ async fn serve(
 }
 
 fn client(address: SocketAddr) -> HttpControlPlane {
-    HttpControlPlane::new(&format!("http://{address}"), Some("s3cret".to_owned())).unwrap()
+    let tls = TlsOptions::default();
+    HttpControlPlane::new(&format!("http://{address}"), Some("s3cret".to_owned()), &tls).unwrap()
 }
 
 fn status(code: u16, text: &'static str) -> Response<Body> {
@@ -153,4 +156,29 @@ async fn a_silent_stream_ends() {
     let mut wakeups = client(address).wakeups(&HostName::from("a")).await.unwrap();
     let end = tokio::time::timeout(wire::SILENCE + Duration::from_secs(2), wakeups.next()).await;
     assert_eq!(end.expect("the stream must end by itself"), None);
+}
+
+#[tokio::test]
+async fn behind_tls_the_server_is_asked_and_listened_to_where_somebody_vouches_for_it() {
+    let address = serve(|request| match request.uri().path() {
+        wire::REVISIONS_PATH => Response::new(body("[]")),
+        _ => status(404, "no such path"),
+    })
+    .await;
+    let authority = Authority::new("the cloud's");
+    let shown = authority.issue(&["127.0.0.1"], Validity::Now);
+    let front = TlsFront::start(address, &shown, None, &["h2"]);
+    let url = format!("https://127.0.0.1:{}", front.port());
+    let known = TlsOptions { cafile: authority.file(), ..TlsOptions::default() };
+    let plane = HttpControlPlane::new(&url, Some("s3cret".to_owned()), &known).unwrap();
+    assert!(plane.revisions(&"network-1".into()).await.unwrap().is_empty());
+    assert_eq!(front.handshakes(), 1);
+
+    let unknown = HttpControlPlane::new(&url, Some("s3cret".to_owned()), &TlsOptions::default());
+    let error = unknown.unwrap().revisions(&"network-1".into()).await.unwrap_err();
+    assert!(
+        matches!(&error, BusError::Unreachable(why) if why.contains("UnknownIssuer")),
+        "{error}"
+    );
+    assert_eq!(front.handshakes(), 1, "it has heard no secret");
 }

@@ -15,6 +15,7 @@ pub mod postgres;
 pub mod server;
 pub mod site;
 pub mod stock;
+pub mod tls;
 
 pub use keystone::Keystone;
 pub use navigator::Navigator;

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use navigator_agent::{Agent, AgentConfig, KernelHost};
 use navigator_bus::{ControlPlane, HttpControlPlane};
 use navigator_model::Scope;
+use navigator_tls::TlsOptions;
 use tokio::sync::watch;
 
 use crate::{config::Config, shutdown};
@@ -23,9 +24,17 @@ pub(crate) fn on_this_host(
 }
 
 fn remote(config: &Config) -> anyhow::Result<Agent> {
+    let agent = &config.agent;
+    let tls = TlsOptions {
+        cafile: agent.cafile.clone(),
+        certfile: agent.certfile.clone(),
+        keyfile: agent.keyfile.clone(),
+        insecure: agent.insecure,
+    };
     let server = HttpControlPlane::new(
         &config.server.url,
         config.agent_secret().as_deref().map(str::to_owned),
+        &tls,
     )?;
     on_this_host(&config.agent, Arc::new(server))
 }

@@ -1,5 +1,7 @@
 //! `navigator keystone register`: makes Keystone know the service.
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use navigator_api::{Endpoint, KeystoneConfig, Registrar, Registration as Wanted};
 
@@ -22,6 +24,9 @@ pub(crate) struct Registration {
     os_user_domain_name: String,
     #[arg(long, env = "OS_PROJECT_DOMAIN_NAME", default_value = "Default")]
     os_project_domain_name: String,
+    /// The authorities that may vouch for Keystone, if they are not those of the configuration.
+    #[arg(long, env = "OS_CACERT")]
+    os_cacert: Option<String>,
     #[arg(long, env = "OS_REGION_NAME", default_value = "RegionOne")]
     region: String,
     /// Where clients reach this service, such as `http://network.example:9696`.
@@ -40,6 +45,8 @@ pub(crate) struct Registration {
 
 impl Registration {
     fn administrator(&self, service_user: &KeystoneConfig) -> KeystoneConfig {
+        // Files of settings often have it with nothing in it.
+        let named_authorities = self.os_cacert.as_ref().filter(|file| !file.is_empty());
         KeystoneConfig {
             auth_url: self.os_auth_url.clone().unwrap_or_else(|| service_user.auth_url.clone()),
             username: self.os_username.clone(),
@@ -47,6 +54,10 @@ impl Registration {
             project_name: self.os_project_name.clone(),
             user_domain_name: self.os_user_domain_name.clone(),
             project_domain_name: self.os_project_domain_name.clone(),
+            cafile: named_authorities.map_or_else(|| service_user.cafile.clone(), PathBuf::from),
+            certfile: service_user.certfile.clone(),
+            keyfile: service_user.keyfile.clone(),
+            insecure: service_user.insecure,
             ..KeystoneConfig::default()
         }
     }

@@ -15,7 +15,7 @@ use anyhow::{Context as _, anyhow};
 use toml::{Table, Value};
 
 use ini::Entry;
-use options::{Meaning, OPTIONS};
+use options::{Known, Meaning, OPTIONS};
 
 /// Navigator's configuration as far as the files say it, and what the operator should know.
 #[derive(Debug, Default)]
@@ -116,7 +116,8 @@ fn translate(files: &[(&Path, String)]) -> anyhow::Result<Translated> {
 fn one(options: &Options, entry: &Entry, translated: &mut Translated) -> Result<(), String> {
     let key = entry.key.replace('-', "_");
     let name = format!("[{}] {key}", entry.section);
-    let known = OPTIONS.iter().find(|known| known.section == entry.section && known.key == key);
+    let known = |known: &&Known| known.section == entry.section && known.key == key;
+    let meanings: Vec<_> = OPTIONS.iter().filter(known).map(|known| &known.meaning).collect();
     let mut note = |text: String| {
         let note = format!("{name}: {text}");
         if !translated.notes.contains(&note) {
@@ -128,23 +129,27 @@ fn one(options: &Options, entry: &Entry, translated: &mut Translated) -> Result<
         set(&mut translated.table, &quota, values::limit(&value)?);
         return Ok(());
     }
-    match known.map(|known| &known.meaning) {
-        None => note("ignored: Navigator has no such option".to_owned()),
-        Some(Meaning::Ignored(reason)) => note(format!("ignored: {reason}")),
-        Some(Meaning::Always(value)) => {
-            if !entry.value.eq_ignore_ascii_case(value) {
-                note(format!("ignored: in Navigator it is always {value}"));
+    if meanings.is_empty() {
+        note("ignored: Navigator has no such option".to_owned());
+    }
+    for meaning in meanings {
+        match meaning {
+            Meaning::Ignored(reason) => note(format!("ignored: {reason}")),
+            Meaning::Always(value) => {
+                if !entry.value.eq_ignore_ascii_case(value) {
+                    note(format!("ignored: in Navigator it is always {value}"));
+                }
             }
-        }
-        Some(Meaning::Address) => {}
-        Some(Meaning::Becomes(key, convert)) => {
-            let value = options.expanded(&entry.section, &entry.value)?;
-            let converted = convert(&value)?;
-            if let Some(text) = converted.note {
-                note(text);
-            }
-            if let Some(value) = converted.value {
-                set(&mut translated.table, key, value);
+            Meaning::Address => {}
+            Meaning::Becomes(key, convert) => {
+                let value = options.expanded(&entry.section, &entry.value)?;
+                let converted = convert(&value)?;
+                if let Some(text) = converted.note {
+                    note(text);
+                }
+                if let Some(value) = converted.value {
+                    set(&mut translated.table, key, value);
+                }
             }
         }
     }

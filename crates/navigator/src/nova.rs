@@ -1,10 +1,11 @@
 //! The `[nova]` table: where the compute service is told what became of its servers' ports.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use navigator_api::{Access, AccessSource, KeystoneConfig, ServiceAccess, tell_nova};
+use navigator_api::{Access, AccessSource, KeystoneConfig, NovaClient, ServiceAccess, tell_nova};
 use navigator_store::Store;
+use navigator_tls::TlsOptions;
 use serde::Deserialize;
 
 #[derive(Clone, Deserialize)]
@@ -15,6 +16,14 @@ pub(crate) struct NovaConfig {
     /// Sent as `X-Auth-Token`; without it, Keystone gives one to the user of `[nova.keystone]`.
     token: String,
     keystone: KeystoneConfig,
+    /// PEM file: the authorities that may vouch for the compute service; without one, those of the
+    /// system.
+    cafile: PathBuf,
+    /// PEM files: what the compute service is shown, if it wants a certificate.
+    certfile: PathBuf,
+    keyfile: PathBuf,
+    /// Whoever answers at `endpoint` is believed, whatever its certificate says.
+    insecure: bool,
     /// Seconds between requests, at least.
     send_events_interval_s: u64,
 }
@@ -25,6 +34,10 @@ impl Default for NovaConfig {
             endpoint: String::new(),
             token: String::new(),
             keystone: KeystoneConfig::default(),
+            cafile: PathBuf::new(),
+            certfile: PathBuf::new(),
+            keyfile: PathBuf::new(),
+            insecure: false,
             send_events_interval_s: 2,
         }
     }
@@ -51,13 +64,23 @@ impl NovaConfig {
         Ok(Arc::new(access.context("nova.keystone, or nova.token, is needed")?))
     }
 
+    fn client(&self) -> anyhow::Result<NovaClient> {
+        let tls = TlsOptions {
+            cafile: self.cafile.clone(),
+            certfile: self.certfile.clone(),
+            keyfile: self.keyfile.clone(),
+            insecure: self.insecure,
+        };
+        NovaClient::new(&self.endpoint, &tls).with_context(|| format!("nova: {}", self.endpoint))
+    }
+
     /// Tells the compute service, for ever; without one, it only never ends.
     pub(crate) fn tell(&self, store: Store) -> anyhow::Result<impl Future<Output = ()> + use<>> {
-        let source = if self.is_told() { Some(self.source()?) } else { None };
+        let told = if self.is_told() { Some((self.source()?, self.client()?)) } else { None };
         let interval = Duration::from_secs(self.send_events_interval_s.max(1));
         Ok(async move {
-            match source {
-                Some(source) => tell_nova(store, source, interval).await,
+            match told {
+                Some((source, client)) => tell_nova(store, source, client, interval).await,
                 None => std::future::pending::<()>().await,
             }
         })

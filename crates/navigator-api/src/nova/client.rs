@@ -10,6 +10,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use navigator_store::PendingEvent;
+use navigator_tls::{Connector, Spoken, TlsError, TlsOptions, connector};
 use serde_json::{Value, json};
 
 use super::Access;
@@ -33,12 +34,21 @@ pub(super) enum Failure {
     Endpoint(String),
 }
 
-pub(super) struct Client(legacy::Client<HttpConnector, Full<Bytes>>);
+/// With its causes: hyper's own text is only "client error (Connect)".
+fn unreachable(error: &dyn std::error::Error) -> Failure {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    Failure::Unreachable(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
+}
 
-impl Client {
-    pub(super) fn new() -> Self {
+/// Speaks to one compute service.
+pub struct NovaClient(legacy::Client<Connector, Full<Bytes>>);
+
+impl NovaClient {
+    /// `endpoint` says whether TLS is spoken, and `tls` how.
+    pub fn new(endpoint: &str, tls: &TlsOptions) -> Result<Self, TlsError> {
+        let connector = connector(endpoint, HttpConnector::new(), Spoken::Http1, tls)?;
         let mut builder = legacy::Client::builder(TokioExecutor::new());
-        Self(builder.pool_timer(TokioTimer::new()).build_http())
+        Ok(Self(builder.pool_timer(TokioTimer::new()).build(connector)))
     }
 
     /// Succeeds once the service has said something about the events: also that it knows none of
@@ -78,11 +88,10 @@ impl Client {
             .header("x-auth-token", &access.token)
             .body(Full::from(body.to_string()))
             .map_err(|error| Failure::Endpoint(error.to_string()))?;
-        let unreachable = |error: &dyn std::fmt::Display| Failure::Unreachable(error.to_string());
         let answer = self.0.request(request).await.map_err(|error| unreachable(&error))?;
         let status = answer.status();
         let bytes = Limited::new(answer.into_body(), ANSWER_LIMIT).collect().await;
-        let bytes = bytes.map_err(|error| unreachable(&error))?.to_bytes();
+        let bytes = bytes.map_err(|error| unreachable(&*error))?.to_bytes();
         Ok((status, serde_json::from_slice(&bytes).unwrap_or_default()))
     }
 }

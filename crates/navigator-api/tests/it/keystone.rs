@@ -7,6 +7,7 @@
 mod access;
 mod nova;
 mod register;
+mod tls;
 mod token;
 mod trouble;
 

@@ -1,15 +1,15 @@
 //! The contract with Nova, replayed: its calls in its order, against the server; the server's events,
-//! against a service that answers as Nova's API reference says. Nova itself cannot be installed where
-//! these tests run (there is no way to its packages), so what they show is the contract as written
-//! down, not Nova's reading of it.
+//! against a service that answers as Nova's API reference says. What they show is the contract as
+//! written down; `make interop PART=nova` shows Nova's reading of it.
 
 use std::{sync::Arc, time::Duration};
 
-use navigator_api::{Access, tell_nova};
+use navigator_api::{Access, NovaClient, tell_nova};
 use navigator_bus::ControlPlane as _;
 use navigator_model::{HostName, NetworkId, ObjectKey, Outcome, PortId, Report, Scope};
 use navigator_resources::Settings;
 use navigator_testkit::{FakeNova, nova::TOKEN};
+use navigator_tls::TlsOptions;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -51,7 +51,9 @@ impl Drop for Compute {
 
 fn teller(cloud: &Cloud, nova: &FakeNova) -> JoinHandle<()> {
     let access = Access { endpoint: nova.endpoint().to_owned(), token: TOKEN.to_owned() };
-    tokio::spawn(tell_nova(cloud.store.clone(), Arc::new(access), Duration::from_millis(50)))
+    let client = NovaClient::new(nova.endpoint(), &TlsOptions::default()).unwrap();
+    let interval = Duration::from_millis(50);
+    tokio::spawn(tell_nova(cloud.store.clone(), Arc::new(access), client, interval))
 }
 
 impl Compute {

@@ -33,7 +33,6 @@ const MESSAGES: &str = "agents are reached over HTTP, not by a message queue";
 const IN_PROCESS_CACHE: &str = "tokens are remembered in the process, never outside of it";
 const POOL: &str = "the pool of connections has a fixed size";
 const NOVA: &str = "Nova is told if nova.endpoint is set in Navigator's own configuration";
-const NO_TLS: &str = "this build speaks no TLS";
 
 pub(super) const OPTIONS: &[Known] = &[
     known("DEFAULT", "bind_host", Address),
@@ -147,10 +146,14 @@ pub(super) const OPTIONS: &[Known] = &[
     known("keystone_authtoken", "memcache_security_strategy", Ignored(IN_PROCESS_CACHE)),
     known("keystone_authtoken", "memcache_secret_key", Ignored(IN_PROCESS_CACHE)),
     known("keystone_authtoken", "cache", Ignored(IN_PROCESS_CACHE)),
-    known("keystone_authtoken", "insecure", Ignored(NO_TLS)),
-    known("keystone_authtoken", "cafile", Ignored(NO_TLS)),
-    known("keystone_authtoken", "certfile", Ignored(NO_TLS)),
-    known("keystone_authtoken", "keyfile", Ignored(NO_TLS)),
+    known(
+        "keystone_authtoken",
+        "insecure",
+        Becomes("identity.keystone.insecure", values::insecure),
+    ),
+    known("keystone_authtoken", "cafile", Becomes("identity.keystone.cafile", values::text)),
+    known("keystone_authtoken", "certfile", Becomes("identity.keystone.certfile", values::text)),
+    known("keystone_authtoken", "keyfile", Becomes("identity.keystone.keyfile", values::text)),
     known("keystone_authtoken", "region_name", Ignored("auth_url says where Keystone is")),
     known("keystone_authtoken", "interface", Ignored("auth_url says where Keystone is")),
     known("ml2", "tenant_network_types", Becomes("network.tenant_network_type", values::first)),
@@ -190,9 +193,30 @@ pub(super) const OPTIONS: &[Known] = &[
     ),
     known("DEFAULT", "notify_nova_on_port_status_changes", Ignored(NOVA)),
     known("DEFAULT", "notify_nova_on_port_data_changes", Ignored(NOVA)),
-    known("nova", "auth_url", Ignored(NOVA)),
-    known("nova", "username", Ignored(NOVA)),
-    known("nova", "password", Ignored(NOVA)),
+    known("nova", "auth_url", Becomes("nova.keystone.auth_url", values::nova_auth_url)),
+    known("nova", "username", Becomes("nova.keystone.username", values::text)),
+    known("nova", "password", Becomes("nova.keystone.password", values::text)),
+    known("nova", "user_domain_name", Becomes("nova.keystone.user_domain_name", values::text)),
+    known("nova", "user_domain_id", Becomes("nova.keystone.user_domain_id", values::text)),
+    known("nova", "project_name", Becomes("nova.keystone.project_name", values::text)),
+    known(
+        "nova",
+        "project_domain_name",
+        Becomes("nova.keystone.project_domain_name", values::text),
+    ),
+    known("nova", "project_domain_id", Becomes("nova.keystone.project_domain_id", values::text)),
+    known("nova", "auth_type", Always("password")),
+    known("nova", "region_name", Ignored("nova.endpoint says where Nova is")),
+    known("nova", "endpoint_type", Ignored("nova.endpoint says where Nova is")),
+    // Neutron's are for Nova and for the Keystone that lets it in.
+    known("nova", "insecure", Becomes("nova.insecure", values::insecure)),
+    known("nova", "insecure", Becomes("nova.keystone.insecure", values::truth_value)),
+    known("nova", "cafile", Becomes("nova.cafile", values::text)),
+    known("nova", "cafile", Becomes("nova.keystone.cafile", values::text)),
+    known("nova", "certfile", Becomes("nova.certfile", values::text)),
+    known("nova", "certfile", Becomes("nova.keystone.certfile", values::text)),
+    known("nova", "keyfile", Becomes("nova.keyfile", values::text)),
+    known("nova", "keyfile", Becomes("nova.keystone.keyfile", values::text)),
     known("quotas", "quota_driver", Ignored("limits are kept in the database")),
     known("quotas", "track_quota_usage", Always("true")),
     known("oslo_policy", "enforce_scope", Always("true")),

@@ -123,3 +123,50 @@ fn databases_are_taken_over_where_navigator_knows_them() {
         assert_eq!(table["server"]["database"].as_str(), Some(taken));
     }
 }
+
+/// CVE-2015-1852, with CVE-2014-7144: the middleware of old took any text for `insecure`, `false` too,
+/// as true, and verified nobody.
+#[test]
+fn sec_cve_2015_1852_only_what_says_so_makes_it_insecure() {
+    let insecure = |section: &str, text: &str| {
+        let text = format!("[{section}]\ninsecure = {text}\ncafile = /etc/ssl/cloud.pem\n");
+        let keystone = |table: &Table| match section {
+            "nova" => table["nova"]["keystone"].clone(),
+            _ => table["identity"]["keystone"].clone(),
+        };
+        translate(&[(Path::new("neutron.conf"), text)]).map(|translated| {
+            let keystone = keystone(&translated.table);
+            assert_eq!(keystone["cafile"].as_str(), Some("/etc/ssl/cloud.pem"));
+            if section == "nova" {
+                let nova = &translated.table["nova"];
+                assert_eq!(
+                    (&nova["insecure"], &nova["cafile"]),
+                    (&keystone["insecure"], &keystone["cafile"],)
+                );
+            }
+            keystone["insecure"].as_bool().unwrap()
+        })
+    };
+    for section in ["keystone_authtoken", "nova"] {
+        for text in ["false", "False", "FALSE", "0", "no", "off", "  false  ", "'false'", "\"False\""] {
+            assert!(!insecure(section, text).unwrap(), "{text}");
+        }
+        for text in ["true", "True", "1", "yes", "on"] {
+            assert!(insecure(section, text).unwrap(), "{text}");
+        }
+        for text in ["", "''", "flase", "None", "n", "false true", "2", "-1"] {
+            let error = format!("{:#}", insecure(section, text).unwrap_err());
+            assert!(error.contains("insecure: ") && error.contains("not true or false"), "{error}");
+        }
+    }
+    // Navigator's own file has no other spelling.
+    for text in ["\"false\"", "\"true\"", "0", "1"] {
+        for table in ["identity.keystone", "nova", "nova.keystone", "agent"] {
+            let text = format!("[{table}]\ninsecure = {text}\n");
+            let error = format!("{:#}", crate::config::Config::parsed(&text).unwrap_err());
+            assert!(error.contains("insecure"), "{error}");
+        }
+    }
+    let silent = crate::config::Config::parsed("").unwrap();
+    assert!(!silent.identity.keystone.insecure && !silent.agent.insecure);
+}

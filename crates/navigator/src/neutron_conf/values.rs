@@ -88,6 +88,23 @@ fn truth(value: &str) -> std::result::Result<bool, String> {
     }
 }
 
+pub(super) fn truth_value(value: &str) -> Result {
+    Ok(Value::from(truth(value)?).into())
+}
+
+/// Only what says so is true: middleware of old took `false` for it.
+pub(super) fn insecure(value: &str) -> Result {
+    let insecure = truth(value)?;
+    let note = "who answers there is believed, whatever its certificate says".to_owned();
+    Ok(if insecure { noted(Value::from(true), note) } else { Value::from(false).into() })
+}
+
+/// Where it is, is not in Neutron's files: they say in which region to look for it.
+pub(super) fn nova_auth_url(value: &str) -> Result {
+    let note = "used if nova.endpoint is set in Navigator's own configuration: Nova's address";
+    Ok(noted(Value::from(value), note.to_owned()))
+}
+
 pub(super) fn debug(value: &str) -> Result {
     Ok(Value::from(if truth(value)? { "debug" } else { "info" }).into())
 }

@@ -6,9 +6,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, heade
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::{self, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use navigator_tls::{Connector, Spoken, TlsOptions, connector};
 use serde_json::Value;
 
 use super::KeystoneError;
@@ -21,7 +22,7 @@ const IDLE: Duration = Duration::from_secs(4);
 /// Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub(super) struct Http {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: legacy::Client<Connector, Full<Bytes>>,
     /// `http://host:port/v3`
     base: String,
     timeout: Duration,
@@ -41,28 +42,27 @@ impl Answer {
 
 impl Http {
     /// `url` with or without `/v3`.
-    pub(super) fn new(url: &str, timeout: Duration) -> Result<Self, KeystoneError> {
+    pub(super) fn new(
+        url: &str,
+        timeout: Duration,
+        tls: &TlsOptions,
+    ) -> Result<Self, KeystoneError> {
         let bad = |reason: &str| KeystoneError::Setup(format!("{url}: {reason}"));
         let trimmed = url.trim_end_matches('/');
         let base = trimmed.strip_suffix("/v3").unwrap_or(trimmed);
         let uri: Uri = base.parse().map_err(|_| bad("not a URL"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(bad(
-                    "this build speaks no TLS: put Keystone's http:// address here, or a \
-                                local proxy that speaks TLS for it",
-                ));
-            }
-            _ => return Err(bad("an http:// URL is needed")),
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Err(bad("an http:// or https:// URL is needed"));
         }
         if uri.authority().is_none() {
             return Err(bad("no host"));
         }
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(timeout));
-        connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
+        let mut http = HttpConnector::new();
+        http.set_connect_timeout(Some(timeout));
+        http.set_nodelay(true);
+        let connector = connector(base, http, Spoken::Http1, tls)
+            .map_err(|error| KeystoneError::Setup(error.to_string()))?;
+        let client = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(connector);
@@ -122,14 +122,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_http_is_spoken_and_https_says_why() {
-        let base = |url| Http::new(url, Duration::from_secs(1)).map(|http| http.base);
+    fn a_url_may_have_the_version_and_needs_a_scheme_that_is_spoken() {
+        let tls = TlsOptions::default();
+        let base = |url| Http::new(url, Duration::from_secs(1), &tls).map(|http| http.base);
         for url in ["http://k:5000", "http://k:5000/", "http://k:5000/v3", "http://k:5000/v3/"] {
             assert_eq!(base(url).unwrap(), "http://k:5000/v3");
         }
         assert_eq!(base("http://k/identity").unwrap(), "http://k/identity/v3");
-        let refused = base("https://k:5000").unwrap_err().to_string();
-        assert!(refused.contains("TLS"), "{refused}");
+        assert_eq!(base("https://k:5000").unwrap(), "https://k:5000/v3");
         for url in ["", "k:5000", "ftp://k", "http://"] {
             assert!(base(url).is_err(), "{url}");
         }

@@ -1,9 +1,10 @@
 //! The `[identity.keystone]` table; names as in Neutron's `[keystone_authtoken]`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use axum::http::HeaderValue;
 use jiff::SignedDuration;
+use navigator_tls::TlsOptions;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -16,6 +17,13 @@ pub struct KeystoneConfig {
     pub auth_url: String,
     /// Where clients that come without a token are sent; `auth_url` if it is empty.
     pub www_authenticate_uri: String,
+    /// PEM file: the authorities that may vouch for Keystone; without one, those of the system.
+    pub cafile: PathBuf,
+    /// PEM files: what Keystone is shown, if it wants a certificate.
+    pub certfile: PathBuf,
+    pub keyfile: PathBuf,
+    /// Whoever answers at `auth_url` is believed, whatever its certificate says.
+    pub insecure: bool,
     /// The service's own user.
     pub username: String,
     pub password: String,
@@ -42,6 +50,10 @@ impl Default for KeystoneConfig {
         Self {
             auth_url: "http://127.0.0.1:5000".to_owned(),
             www_authenticate_uri: String::new(),
+            cafile: PathBuf::new(),
+            certfile: PathBuf::new(),
+            keyfile: PathBuf::new(),
+            insecure: false,
             username: "neutron".to_owned(),
             password: String::new(),
             user_domain_name: "Default".to_owned(),
@@ -84,7 +96,16 @@ impl KeystoneConfig {
             project_name: self.project_name.clone(),
             project_domain: domain(&self.project_domain_id, &self.project_domain_name),
         };
-        Ok((Http::new(&self.auth_url, self.timeout())?, login))
+        Ok((Http::new(&self.auth_url, self.timeout(), &self.tls())?, login))
+    }
+
+    fn tls(&self) -> TlsOptions {
+        TlsOptions {
+            cafile: self.cafile.clone(),
+            certfile: self.certfile.clone(),
+            keyfile: self.keyfile.clone(),
+            insecure: self.insecure,
+        }
     }
 
     /// What a client without a token is told.

@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use navigator_api::{ServiceAccess, tell_nova};
+use navigator_api::{NovaClient, ServiceAccess, tell_nova};
 use navigator_resources::Settings;
 use navigator_testkit::{FakeNova, keystone::Cloud as Keystone};
+use navigator_tls::TlsOptions;
 use serde_json::json;
 
 use super::config;
@@ -22,7 +23,9 @@ async fn nova_is_told_with_the_services_token_and_with_a_new_one_where_it_is_ref
     let cloud = Cloud::with(Backend::Sqlite, settings).await;
     let source = ServiceAccess::new(&config(&keystone, &account, 0), nova.endpoint().to_owned());
     let source = Arc::new(source.unwrap());
-    let teller = tokio::spawn(tell_nova(cloud.store.clone(), source, Duration::from_millis(50)));
+    let client = NovaClient::new(nova.endpoint(), &TlsOptions::default()).unwrap();
+    let interval = Duration::from_millis(50);
+    let teller = tokio::spawn(tell_nova(cloud.store.clone(), source, client, interval));
     let network = cloud.create("admin", "networks", "network", json!({})).await;
     let port = json!({
         "network_id": network["id"], "device_id": SERVER, "device_owner": "compute:nova"});
