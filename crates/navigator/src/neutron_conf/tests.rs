@@ -148,7 +148,9 @@ fn sec_cve_2015_1852_only_what_says_so_makes_it_insecure() {
         })
     };
     for section in ["keystone_authtoken", "nova"] {
-        for text in ["false", "False", "FALSE", "0", "no", "off", "  false  ", "'false'", "\"False\""] {
+        for text in
+            ["false", "False", "FALSE", "0", "no", "off", "  false  ", "'false'", "\"False\""]
+        {
             assert!(!insecure(section, text).unwrap(), "{text}");
         }
         for text in ["true", "True", "1", "yes", "on"] {
