@@ -42,7 +42,8 @@ fuzz: packages
 		PROPTEST_CASES=$${PROPTEST_CASES:-2000} $(CARGO) test --quiet --workspace fuzz_ || exit 1; \
 	done
 
-bench: packages
+bench:
+	@scripts/install-packages haproxy socat
 	$(CARGO) build --release --bin navigator --bin navigator-bench
 	@target/release/navigator-bench $(PART)
 

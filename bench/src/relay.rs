@@ -1,10 +1,13 @@
-//! Part g: the userspace relay beside socat, a plain tokio copy and, where it is installed, HAProxy. One
-//! path for all of them: client, relay and server are hosts, and the programs take turns.
+//! Part g: the userspace relay beside HAProxy, socat and a plain tokio copy. One path for all of them:
+//! client, relay and server are hosts, and the programs take turns.
 
 mod adding;
 mod datagrams;
 mod flows;
+mod memory;
 mod peers;
+mod reload;
+mod tls;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -51,8 +54,11 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let _sink = flows::Sink::start(&hosts.server, PORT + 1)?;
     let peers = Peer::installed();
     let mut found: Vec<Found> = peers.iter().map(|_| Found::default()).collect();
-    for _ in 0..ROUNDS {
-        for (peer, found) in peers.iter().zip(&mut found) {
+    for round in 0..ROUNDS {
+        for turn in 0..peers.len() {
+            // Each is once the first of a round: none has always the same one before it.
+            let at = (round + turn) % peers.len();
+            let (peer, found) = (&peers[at], &mut found[at]);
             let running = peer.start(&hosts.relay, SocketAddr::from((TARGET, PORT)))?;
             hosts.connections(&running, found)?;
             drop(running);
@@ -62,7 +68,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     print(&peers, &mut found);
     datagrams::run(&hosts)?;
-    memory(&hosts)?;
+    tls::run(&hosts)?;
+    memory::run(&hosts, &peers)?;
+    reload::run(&hosts, &peers)?;
     adding::run(&hosts)?;
     println!();
     Ok(())
@@ -112,44 +120,72 @@ impl Hosts {
     }
 }
 
+/// Medians of one program's rounds.
+struct Row {
+    per_second: f64,
+    cpu_us: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    gigabits: [f64; 2],
+    cpu_s_per_gigabyte: f64,
+}
+
+impl Found {
+    fn row(&mut self) -> Row {
+        let [one, four] = &mut self.gigabits;
+        Row {
+            per_second: median(&mut self.per_second),
+            cpu_us: median(&mut self.cpu_us_per_connection),
+            p50_ms: percentile(&mut self.first_byte_ms, 0.5),
+            p99_ms: percentile(&mut self.first_byte_ms, 0.99),
+            gigabits: [median(one), median(four)],
+            cpu_s_per_gigabyte: median(&mut self.cpu_s_per_gigabyte),
+        }
+    }
+}
+
 fn print(peers: &[Peer], found: &mut [Found]) {
     println!(
         "{:>12}  {:>8}  {:>12}  {:>9}  {:>9}  {:>8}  {:>8}  {:>8}",
         "", "conn/s", "CPU µs/conn", "byte p50", "byte p99", "Gb/s 1", "Gb/s 4", "CPU s/GB"
     );
-    for (peer, found) in peers.iter().zip(found.iter_mut()) {
+    let rows: Vec<Row> = found.iter_mut().map(Found::row).collect();
+    for (peer, row) in peers.iter().zip(&rows) {
         println!(
             "{:>12}  {:>8.0}  {:>12.0}  {:>6.2} ms  {:>6.2} ms  {:>8.2}  {:>8.2}  {:>8.2}",
             peer.name(),
-            median(&mut found.per_second),
-            median(&mut found.cpu_us_per_connection),
-            percentile(&mut found.first_byte_ms, 0.5),
-            percentile(&mut found.first_byte_ms, 0.99),
-            median(&mut found.gigabits[0]),
-            median(&mut found.gigabits[1]),
-            median(&mut found.cpu_s_per_gigabyte),
+            row.per_second,
+            row.cpu_us,
+            row.p50_ms,
+            row.p99_ms,
+            row.gigabits[0],
+            row.gigabits[1],
+            row.cpu_s_per_gigabyte,
         );
     }
-    let per_second = |wanted: Peer, found: &mut [Found]| {
-        let place = peers.iter().position(|peer| *peer == wanted)?;
-        Some(median(&mut found[place].per_second))
-    };
-    for (peer, goal) in [(Peer::Socat, 5.0), (Peer::Haproxy, 1.2)] {
-        let figures = (per_second(Peer::Navigator, found), per_second(peer, found));
-        if let (Some(own), Some(other)) = figures {
-            let met = verdict((own / other >= goal).into(), &format!("≥ {goal} ×"));
-            println!("connections beside {}: {:.2} ×  {met}", peer.name(), own / other);
-        }
+    let row = |wanted: Peer| rows.iter().zip(peers).find(|(_, peer)| **peer == wanted);
+    let Some((own, _)) = row(Peer::Navigator) else { return };
+    if let Some((socat, _)) = row(Peer::Socat) {
+        let times = own.per_second / socat.per_second;
+        let met = verdict((times >= 5.0).into(), "≥ 5 ×");
+        println!("connections beside socat: {times:.2} ×  {met}");
+    }
+    if let Some((haproxy, _)) = row(Peer::Haproxy) {
+        beside_haproxy(own, haproxy);
     }
 }
 
-fn memory(hosts: &Hosts) -> anyhow::Result<()> {
-    for count in [10, 1_000, 10_000] {
-        let to = SocketAddr::from((TARGET, PORT));
-        let running = peers::navigator(&hosts.relay, to, count)?;
-        let megabytes = running.resident_kb()? as f64 / 1e3;
-        let goal = verdict((megabytes < 25.0).into(), "< 25 MB at 10,000");
-        println!("memory with {count:>6} forwards, idle: {megabytes:.1} MB  {goal}");
-    }
-    Ok(())
+fn beside_haproxy(own: &Row, other: &Row) {
+    let goal = |what: &str, times: f64, least: f64| {
+        let met = verdict((times >= least).into(), &format!("≥ {least} ×"));
+        println!("{what} beside HAProxy: {times:.2} ×  {met}");
+    };
+    goal("connections", own.per_second / other.per_second, 1.2);
+    goal("connections at equal CPU", other.cpu_us / own.cpu_us, 1.2);
+    goal("bytes by one stream", own.gigabits[0] / other.gigabits[0], 1.0);
+    goal("bytes by four streams", own.gigabits[1] / other.gigabits[1], 1.0);
+    goal("bytes at equal CPU", other.cpu_s_per_gigabyte / own.cpu_s_per_gigabyte, 1.2);
+    let (own, other) = (own.p99_ms, other.p99_ms);
+    let met = verdict((own <= other).into(), "no worse");
+    println!("first byte p99 beside HAProxy: {own:.2} and {other:.2} ms  {met}");
 }

@@ -8,6 +8,8 @@ use std::{
 
 use navigator_relay::{Forward, ForwardSet, Options, Relay, Transport, raise_descriptor_limit};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use super::{Hosts, PACE, PORT, RELAY, RUN, TARGET, flows};
 use crate::figures::{median, milliseconds, verdict};
 
@@ -36,7 +38,14 @@ pub(super) fn entries(
 }
 
 pub(super) fn run(hosts: &Hosts) -> anyhow::Result<()> {
+    // As root, beyond what this shell was given.
+    let most = SIZES[SIZES.len() - 1] as u64 + 10_000;
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if hard < most && setrlimit(Resource::RLIMIT_NOFILE, most, most).is_err() {
+        println!("the hard limit of descriptors cannot be raised");
+    }
     let limit = usize::try_from(raise_descriptor_limit(u64::MAX)?).unwrap_or(usize::MAX);
+    println!();
     for wanted in SIZES {
         let count = wanted.min(limit.saturating_sub(2_000));
         if count < wanted {
@@ -56,6 +65,7 @@ fn one_size(hosts: &Hosts, count: usize) -> anyhow::Result<()> {
         relay.apply(set(0..count)?)?;
         Ok(Vec::new())
     })?;
+    let resident = own_resident_mb();
     let mut idle = inside(&mut || one_by_one(&mut relay, count, target))?;
     let mut loaded = thread::scope(|scope| {
         let to = SocketAddr::from((RELAY, PORT));
@@ -69,7 +79,8 @@ fn one_size(hosts: &Hosts, count: usize) -> anyhow::Result<()> {
     let time = median(&mut loaded);
     let goal = verdict((time <= 1.0).into(), "≤ 1 ms under load");
     println!(
-        "adding one forward to {count:>6}: {:.2} ms, under load {time:.2} ms, as a whole set {:.2} ms  {goal}",
+        "adding one forward to {count:>6}: {:.2} ms, under load {time:.2} ms, as a whole set {:.2} ms, \
+         this process {resident:.0} MB  {goal}",
         median(&mut idle),
         median(&mut whole),
     );
@@ -100,6 +111,14 @@ fn whole_sets(relay: &mut Relay, from: usize) -> anyhow::Result<Vec<f64>> {
         times.push(timed(|| relay.apply(set))?);
     }
     Ok(times)
+}
+
+/// Of the bench itself with the relay in it.
+fn own_resident_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kb = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kb.unwrap_or_default() / 1e3
 }
 
 fn timed<E>(work: impl FnOnce() -> Result<(), E>) -> Result<f64, E> {

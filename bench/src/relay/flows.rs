@@ -75,6 +75,27 @@ fn pour_one(to: SocketAddr, duration: Duration) -> std::io::Result<u64> {
     Ok(u64::from_be_bytes(count))
 }
 
+/// Connections to a sink at this pace: a byte, the end, and the count of it.
+pub(super) fn come_and_go(
+    host: &Namespaces,
+    to: SocketAddr,
+    per_second: u32,
+    duration: Duration,
+) -> anyhow::Result<()> {
+    host.thread(move || -> std::io::Result<()> {
+        let start = Instant::now();
+        while start.elapsed() < duration {
+            thread::sleep(Duration::from_secs(1) / per_second);
+            let mut stream = TcpStream::connect(to)?;
+            stream.write_all(b"x")?;
+            stream.shutdown(std::net::Shutdown::Write)?;
+            stream.read_exact(&mut [0; 8])?;
+        }
+        Ok(())
+    })??;
+    Ok(())
+}
+
 /// Milliseconds from the moment a connection was due to its first byte: one that comes late because the
 /// one before it was slow counts as slow too.
 pub(super) fn paced(

@@ -4,7 +4,7 @@ use std::{
     fmt::Write as _,
     fs,
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
@@ -12,7 +12,10 @@ use std::{
 use anyhow::{Context as _, bail};
 use navigator_lab::{Host, Process};
 use navigator_relay::{Forward, Transport};
-use nix::unistd::{SysconfVar, sysconf};
+use nix::{
+    sys::signal::Signal,
+    unistd::{SysconfVar, sysconf},
+};
 
 use super::PORT;
 
@@ -21,6 +24,12 @@ const METRICS: u16 = 9797;
 
 const SOCAT: &str = "/usr/bin/socat";
 const HAPROXY: &str = "/usr/sbin/haproxy";
+
+const HAPROXY_TCP: &str = include_str!("../../haproxy.cfg");
+const HAPROXY_TLS: &str = include_str!("../../haproxy-tls.cfg");
+
+/// The name of Navigator's file in the relay's host.
+pub(super) const FORWARDS: &str = "forwards.toml";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peer {
@@ -67,8 +76,44 @@ impl Peer {
                     .arg(format!("TCP:{target}"));
                 command
             }
-            Self::Haproxy => haproxy(host, target)?,
+            Self::Haproxy => return haproxy(host, target, 1),
         };
+        running(host, &mut command, ("tcp", PORT))
+    }
+
+    /// As many forwards to `target`, the first of them on [`PORT`]. Of those alone that know many.
+    pub(super) fn start_many(
+        self,
+        host: &Host,
+        target: SocketAddr,
+        count: usize,
+    ) -> anyhow::Result<Running> {
+        match self {
+            Self::Navigator => navigator(host, target, count),
+            Self::Haproxy => haproxy(host, target, count),
+            Self::Tokio | Self::Socat => bail!("{} knows one forward", self.name()),
+        }
+    }
+
+    pub(super) fn knows_many(self) -> bool {
+        matches!(self, Self::Navigator | Self::Haproxy)
+    }
+
+    /// Ends clients' TLS on [`PORT`]. `pem` is a certificate and its key.
+    pub(super) fn start_tls(
+        self,
+        host: &Host,
+        target: SocketAddr,
+        pem: &Path,
+    ) -> anyhow::Result<Running> {
+        if self == Self::Navigator {
+            let pem = pem.display();
+            let more = format!("tls = {{ certificate = '{pem}', key = '{pem}' }}\n");
+            return started(host, vec![super::adding::entry(0, target)?], &more);
+        }
+        let mut command = Command::new(HAPROXY);
+        command.args(["-db", "-f"]).arg(configuration(host, HAPROXY_TLS)?);
+        command.env("PORT", PORT.to_string()).env("TARGET", target.to_string()).env("PEM", pem);
         running(host, &mut command, ("tcp", PORT))
     }
 
@@ -81,7 +126,7 @@ impl Peer {
         if self == Self::Navigator {
             let (name, forward) = super::adding::entry(0, target)?;
             let forward = Forward::new(Transport::Udp, forward.listen, forward.connect);
-            return started(host, vec![(name, forward)]);
+            return started(host, vec![(name, forward)], "");
         }
         let mut command = Command::new(SOCAT);
         // Its child for each flow has the port too, and ends by this many seconds of silence.
@@ -93,17 +138,22 @@ impl Peer {
 
 /// As many forwards, the first of them on [`PORT`].
 pub(super) fn navigator(host: &Host, target: SocketAddr, count: usize) -> anyhow::Result<Running> {
-    started(host, super::adding::entries(0..count, target)?)
+    started(host, super::adding::entries(0..count, target)?, "")
 }
 
-fn started(host: &Host, forwards: Vec<(String, Forward)>) -> anyhow::Result<Running> {
-    let file = host.dir().join("forwards.toml");
+/// The file of these forwards, each with `more` to it.
+pub(super) fn text(forwards: Vec<(String, Forward)>, more: &str) -> anyhow::Result<String> {
     let mut text = format!("[relay]\nmetrics = '127.0.0.1:{METRICS}'\n");
     for (name, Forward { transport, listen, connect, .. }) in forwards {
         writeln!(text, "[forward.{name}]\nprotocol = '{transport}'")?;
-        writeln!(text, "listen = '{listen}'\nconnect = '{connect}'")?;
+        writeln!(text, "listen = '{listen}'\nconnect = '{connect}'\n{more}")?;
     }
-    fs::write(&file, text)?;
+    Ok(text)
+}
+
+fn started(host: &Host, forwards: Vec<(String, Forward)>, more: &str) -> anyhow::Result<Running> {
+    let file = host.dir().join(FORWARDS);
+    fs::write(&file, text(forwards, more)?)?;
     let mut command = Command::new(navigator_testkit::navigator::binary());
     command.args(["relay", "--config"]).arg(file).env("RUST_LOG", "error");
     // Opened when all else is done.
@@ -139,18 +189,40 @@ fn own(arguments: &[&str]) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// TCP mode with splice, as its documentation advises for forwarding.
-fn haproxy(host: &Host, target: SocketAddr) -> anyhow::Result<Command> {
+fn configuration(host: &Host, text: &str) -> anyhow::Result<PathBuf> {
     let file = host.dir().join("haproxy.cfg");
-    let text = format!(
-        "global\n  maxconn 100000\n  nbthread 2\ndefaults\n  mode tcp\n  option splice-auto\n  \
-         timeout connect 10s\n  timeout client 1h\n  timeout server 1h\n\
-         listen relay\n  bind :{PORT} backlog 65535\n  server target {target}\n"
-    );
     fs::write(&file, text)?;
+    Ok(file)
+}
+
+/// HAProxy's file with as many forwards, a section each.
+pub(super) fn haproxy_text(count: usize, target: SocketAddr) -> anyhow::Result<String> {
+    let mut text = HAPROXY_TCP.to_owned();
+    for (name, Forward { listen, .. }) in super::adding::entries(1..count, target)? {
+        writeln!(text, "listen {name}\n    bind {listen}\n    server target {target}")?;
+    }
+    Ok(text)
+}
+
+fn haproxy(host: &Host, target: SocketAddr, count: usize) -> anyhow::Result<Running> {
+    let file = configuration(host, &haproxy_text(count, target)?)?;
     let mut command = Command::new(HAPROXY);
-    command.arg("-db").arg("-f").arg(file);
-    Ok(command)
+    command.args(["-db", "-f"]).arg(file);
+    command.env("PORT", PORT.to_string()).env("TARGET", target.to_string());
+    running(host, &mut command, ("tcp", PORT))
+}
+
+/// One that starts itself anew by a signal, and where its file is.
+pub(super) fn haproxy_master(
+    host: &Host,
+    target: SocketAddr,
+    count: usize,
+) -> anyhow::Result<(Running, PathBuf)> {
+    let file = configuration(host, &haproxy_text(count, target)?)?;
+    let mut command = Command::new(HAPROXY);
+    command.args(["-W", "-f"]).arg(&file);
+    command.env("PORT", PORT.to_string()).env("TARGET", target.to_string());
+    Ok((running(host, &mut command, ("tcp", PORT))?, file))
 }
 
 impl Drop for Running {
@@ -160,6 +232,10 @@ impl Drop for Running {
 }
 
 impl Running {
+    pub(super) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        Ok(self.0.signal(signal)?)
+    }
+
     fn proc(&self, name: &str) -> String {
         fs::read_to_string(format!("/proc/{}/{name}", self.0.pid())).unwrap_or_default()
     }

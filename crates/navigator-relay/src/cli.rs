@@ -5,7 +5,9 @@ mod configuration;
 mod metrics;
 mod notify;
 mod service;
+mod tls;
 mod top;
+mod watched;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -37,6 +39,8 @@ enum Action {
     Tcp(Single),
     /// Forward UDP datagrams from one address to another.
     Udp(Single),
+    /// End clients' TLS here and forward what is inside.
+    Tls(tls::Tls),
     /// Show what a running relay's forwards carry, and refresh it.
     Top(top::Top),
 }
@@ -58,14 +62,20 @@ struct Single {
     metrics: Option<metrics::Place>,
 }
 
+/// A configuration, and the file it is from.
+type Read = Result<(Configuration, Option<PathBuf>), Vec<String>>;
+
 /// Runs one command to its end. Prints what is wrong to standard error.
 pub fn run(command: RelayCommand) -> ExitCode {
     let configuration = match (command.action, command.config) {
         (Some(Action::Top(top)), _) => return finish(top.run()),
-        (Some(Action::Tcp(single)), _) => single.configuration(Transport::Tcp),
-        (Some(Action::Udp(single)), _) => single.configuration(Transport::Udp),
+        (Some(Action::Tcp(single)), _) => single.configuration("tcp", Transport::Tcp, Ok),
+        (Some(Action::Udp(single)), _) => single.configuration("udp", Transport::Udp, Ok),
+        (Some(Action::Tls(tls)), _) => tls.configuration(),
         (None, Some(path)) => Configuration::read(&path).map(|it| (it, Some(path))),
-        (None, None) => Err(vec!["name a configuration, or forward one address: tcp, udp".into()]),
+        (None, None) => {
+            Err(vec!["name a configuration, or forward one address: tcp, udp, tls".into()])
+        }
     };
     let (configuration, path) = match configuration {
         Ok(read) => read,
@@ -103,17 +113,20 @@ fn finish(result: std::io::Result<()>) -> ExitCode {
 }
 
 impl Single {
+    /// A set of this one alone; `more` says what else is to be known of it.
     fn configuration(
         self,
+        name: &str,
         transport: Transport,
-    ) -> Result<(Configuration, Option<PathBuf>), Vec<String>> {
+        more: impl FnOnce(Forward) -> Result<Forward, String>,
+    ) -> Read {
         let wrong = |error: InvalidAddress| vec![error.to_string()];
         let mut listen: crate::ListenOn = self.listen.parse().map_err(wrong)?;
         let mut connect: crate::ConnectTo = self.connect.parse().map_err(wrong)?;
         listen.netns = self.listen_netns;
         connect.netns = self.connect_netns;
-        let forward = Forward::new(transport, listen, connect);
-        let set = ForwardSet::new([(transport.name().to_owned(), forward)])
+        let forward = more(Forward::new(transport, listen, connect)).map_err(|line| vec![line])?;
+        let set = ForwardSet::new([(name.to_owned(), forward)])
             .map_err(|invalid| invalid.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let settings = Settings { metrics: self.metrics, ..Settings::default() };
         Ok((Configuration { set, settings }, None))

@@ -23,18 +23,30 @@ pub enum Refusal {
     Greeting,
     /// Datagrams beyond the allowed bandwidth. Connections are slowed down instead.
     Bandwidth,
+    /// A client's TLS handshake failed: no TLS, nothing in common, or it broke off.
+    Tls,
+    /// A client's TLS handshake was not done in time.
+    TlsTimeout,
+    /// The target's certificate is not one to be trusted.
+    TlsCertificate,
+    /// The TLS handshake with the target failed otherwise, or was not done in time.
+    TlsTarget,
     /// The target refused, could not be reached, or did not answer in time.
     Target,
 }
 
 impl Refusal {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Source,
         Self::Connections,
         Self::Rate,
         Self::Descriptors,
         Self::Greeting,
         Self::Bandwidth,
+        Self::Tls,
+        Self::TlsTimeout,
+        Self::TlsCertificate,
+        Self::TlsTarget,
         Self::Target,
     ];
 
@@ -47,6 +59,10 @@ impl Refusal {
             Self::Descriptors => "descriptors",
             Self::Greeting => "greeting",
             Self::Bandwidth => "bandwidth",
+            Self::Tls => "tls",
+            Self::TlsTimeout => "tls_timeout",
+            Self::TlsCertificate => "tls_certificate",
+            Self::TlsTarget => "tls_target",
             Self::Target => "target",
         }
     }

@@ -6,6 +6,7 @@ mod address;
 mod check;
 mod places;
 mod text;
+pub(crate) mod tls;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -14,6 +15,10 @@ use ipnet::IpNet;
 use serde::Deserialize;
 pub use text::InvalidText;
 pub(crate) use text::parse;
+pub use tls::{
+    CertificateFiles, InvalidProtocol, InvalidTargetName, Originate, Protocol, TargetName,
+    Terminate, Trust,
+};
 
 use crate::{proxy_protocol::ProxyVersion, server_name::ServerName};
 
@@ -47,6 +52,10 @@ pub struct Forward {
     pub proxies: Vec<IpNet>,
     /// TCP: the names of TLS clients that come here. With names, several forwards share a port.
     pub sni: Vec<ServerName>,
+    /// TCP: clients' TLS ends here. `None` passes through what comes.
+    pub tls: Option<Arc<Terminate>>,
+    /// TCP: towards the target, TLS begins here.
+    pub connect_tls: Option<Arc<Originate>>,
     pub removal: Removal,
 }
 
@@ -114,6 +123,8 @@ impl Forward {
             proxy_protocol: None,
             proxies: Vec::new(),
             sni: Vec::new(),
+            tls: None,
+            connect_tls: None,
             removal: Removal::default(),
         }
     }

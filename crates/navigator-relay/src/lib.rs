@@ -22,6 +22,7 @@ mod server_name;
 mod slots;
 mod tcp;
 mod timers;
+mod tls;
 mod token;
 mod transparent;
 mod udp;
@@ -30,8 +31,9 @@ mod worker;
 pub use counters::{Counters, Histogram, Refusal};
 pub use descriptors::raise_descriptor_limit;
 pub use forward_set::{
-    ConnectTo, Forward, ForwardSet, InvalidAddress, InvalidForward, InvalidText, Limits, ListenOn,
-    Removal, Timeouts, Transport,
+    CertificateFiles, ConnectTo, Forward, ForwardSet, InvalidAddress, InvalidForward,
+    InvalidProtocol, InvalidTargetName, InvalidText, Limits, ListenOn, Originate, Protocol,
+    Removal, TargetName, Terminate, Timeouts, Transport, Trust,
 };
 pub use proxy_protocol::ProxyVersion;
 pub use relay::{ApplyError, Handover, HandoverListener, Options, Relay, Stop};

@@ -13,6 +13,7 @@ use crate::{
     Counters, Forward, Refusal,
     limits::{self, Allowance, Pace},
     namespace::Namespace,
+    tls::{Accepting, Originating},
 };
 
 /// Never changes. A changed forward is another value with the same [`State`].
@@ -24,6 +25,9 @@ pub(crate) struct Live {
     pub(crate) forward: Arc<Forward>,
     pub(crate) listen_in: Arc<Namespace>,
     pub(crate) connect_in: Arc<Namespace>,
+    /// What its files say, of a forward that ends or begins TLS.
+    pub(crate) accepting: Option<Arc<Accepting>>,
+    pub(crate) originating: Option<Arc<Originating>>,
     pub(crate) state: Arc<State>,
 }
 
@@ -105,8 +109,13 @@ impl Live {
     }
 
     /// The target cannot be had. Told once, until it can be had again.
-    pub(crate) fn unreachable(&self, target: SocketAddr, why: &dyn std::fmt::Display) {
-        self.counters().refuse(Refusal::Target);
+    pub(crate) fn unreachable(
+        &self,
+        target: SocketAddr,
+        reason: Refusal,
+        why: &dyn std::fmt::Display,
+    ) {
+        self.counters().refuse(reason);
         if !self.state.failing.swap(true, Relaxed) {
             tracing::warn!("forward.{}: {target}: {why}", self.name);
         }

@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::Deserialize;
 
+use crate::tls::Spoken;
+
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// The longest line of version 1, its end included.
@@ -31,13 +33,45 @@ pub(crate) struct Header {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoHeader;
 
-/// The header for a client that connected to `to`.
-pub(crate) fn write(version: ProxyVersion, client: SocketAddr, to: SocketAddr) -> Vec<u8> {
+/// Kinds of what may follow the addresses in version 2.
+const ALPN: u8 = 0x01;
+const AUTHORITY: u8 = 0x02;
+const SSL: u8 = 0x20;
+const SSL_VERSION: u8 = 0x21;
+
+/// The header for a client that connected to `to`, and spoke TLS if it did.
+pub(crate) fn write(
+    version: ProxyVersion,
+    client: SocketAddr,
+    to: SocketAddr,
+    spoken: Option<&Spoken>,
+) -> Vec<u8> {
     let (client, to) = (canonical(client), canonical(to));
     match version {
         ProxyVersion::V1 => write_line(client, to).into_bytes(),
-        ProxyVersion::V2 => write_binary(client, to),
+        ProxyVersion::V2 => write_binary(client, to, spoken),
     }
+}
+
+/// What the client's TLS was, as the protocol's additions tell it.
+fn additions(spoken: &Spoken) -> Vec<u8> {
+    // The client came by TLS; it showed no certificate, so there was none to verify.
+    const BY_TLS: u8 = 1;
+    const NOT_VERIFIED: [u8; 4] = [0, 0, 0, 1];
+    let addition = |kind: u8, value: &[u8]| -> Vec<u8> {
+        let length = (value.len() as u16).to_be_bytes();
+        [&[kind][..], &length, value].concat()
+    };
+    let mut added = Vec::new();
+    if let Some(protocol) = &spoken.protocol {
+        added.extend(addition(ALPN, protocol));
+    }
+    if let Some(name) = &spoken.name {
+        added.extend(addition(AUTHORITY, name.as_bytes()));
+    }
+    let version = addition(SSL_VERSION, spoken.version.as_bytes());
+    added.extend(addition(SSL, &[&[BY_TLS][..], &NOT_VERIFIED, &version].concat()));
+    added
 }
 
 fn canonical(address: SocketAddr) -> SocketAddr {
@@ -54,7 +88,7 @@ fn write_line(client: SocketAddr, to: SocketAddr) -> String {
     format!("PROXY {family} {from} {to} {from_port} {to_port}\r\n")
 }
 
-fn write_binary(client: SocketAddr, to: SocketAddr) -> Vec<u8> {
+fn write_binary(client: SocketAddr, to: SocketAddr, spoken: Option<&Spoken>) -> Vec<u8> {
     let mut addresses = Vec::new();
     let (command, family) = match (client.ip(), to.ip()) {
         (IpAddr::V4(from), IpAddr::V4(to)) => {
@@ -73,6 +107,7 @@ fn write_binary(client: SocketAddr, to: SocketAddr) -> Vec<u8> {
         addresses.extend_from_slice(&client.port().to_be_bytes());
         addresses.extend_from_slice(&to.port().to_be_bytes());
     }
+    addresses.extend(spoken.map(additions).unwrap_or_default());
     let mut header = SIGNATURE.to_vec();
     header.extend_from_slice(&[command, family]);
     header.extend_from_slice(&(addresses.len() as u16).to_be_bytes());
@@ -207,7 +242,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read(version in version(), client in address(), to in address(), rest: Vec<u8>) {
-            let written = write(version, client, to);
+            let written = write(version, client, to, None);
             for cut in 0..written.len() {
                 prop_assert_eq!(read(&written[..cut]), Ok(None));
             }

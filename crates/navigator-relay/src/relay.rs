@@ -1,6 +1,7 @@
 //! The relay as its owner sees it: started, given sets, asked for counters, ended.
 
 mod apply;
+mod certificates;
 mod explain;
 mod handover;
 mod in_use;
@@ -17,6 +18,7 @@ use std::{
 };
 
 pub use apply::ApplyError;
+use certificates::Certificates;
 pub use handover::{Handover, HandoverListener};
 use namespaces::Namespaces;
 use place::Place;
@@ -63,6 +65,7 @@ pub struct Relay {
     keys: Slots<()>,
     next_version: u64,
     namespaces: Namespaces,
+    certificates: Certificates,
     peers: Arc<Peers>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -101,6 +104,7 @@ impl Relay {
             keys: Slots::new(),
             next_version: 0,
             namespaces: Namespaces::new(options.namespaces, home),
+            certificates: Certificates::default(),
             peers,
             threads,
         })

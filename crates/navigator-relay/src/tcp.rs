@@ -3,6 +3,7 @@
 pub(crate) mod connection;
 mod direction;
 mod pipe;
+mod secured;
 
 use std::time::Instant;
 
@@ -20,6 +21,8 @@ pub(crate) struct Resources {
     pub(crate) epoll: Epoll,
     pub(crate) pipes: PipePool,
     pub(crate) buffer: Box<[u8]>,
+    /// What a read was in plaintext. Has no room before there is TLS.
+    pub(crate) plain: Vec<u8>,
     pub(crate) whereabouts: Whereabouts,
     pub(crate) now: Instant,
 }

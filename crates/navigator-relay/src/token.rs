@@ -12,6 +12,8 @@ pub(crate) enum Kind {
     Connection,
     Greeting,
     Session,
+    /// A client whose TLS is not set up yet.
+    Handshake,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,10 @@ impl Token {
         Self(4 << 61 | Self::key_bits(key))
     }
 
+    pub(crate) fn handshake(key: Key) -> Self {
+        Self(5 << 61 | Self::key_bits(key))
+    }
+
     pub(crate) fn connection(key: Key, side: Side) -> Self {
         Self(2 << 61 | Self::key_bits(key) | u64::from(side == Side::Target))
     }
@@ -67,7 +73,8 @@ impl Token {
             1 => Kind::Listener,
             2 => Kind::Connection,
             3 => Kind::Greeting,
-            _ => Kind::Session,
+            4 => Kind::Session,
+            _ => Kind::Handshake,
         }
     }
 
@@ -102,6 +109,7 @@ mod tests {
                 assert_eq!(Token::greeting(key).kind(), Kind::Greeting);
                 assert_eq!(Token::session(key).kind(), Kind::Session);
                 assert_eq!(Token::session(key).key(), key);
+                assert_eq!(Token::handshake(key).kind(), Kind::Handshake);
                 assert_eq!(Token::listener(key).kind(), Kind::Listener);
                 assert_eq!(Token::listener(key).key(), key);
             }

@@ -7,6 +7,7 @@
 mod accept;
 mod datagrams;
 mod greeting;
+mod handshake;
 pub(crate) mod inbox;
 
 use std::{
@@ -46,6 +47,7 @@ pub(crate) struct Worker {
     resources: Resources,
     connections: Slots<Connection>,
     greetings: Slots<greeting::Greeting>,
+    handshakes: Slots<handshake::Handshake>,
     sessions: Sessions,
     /// Room for datagrams, once there are any.
     batch: Option<Box<Batch>>,
@@ -85,11 +87,13 @@ impl Worker {
                 epoll,
                 pipes: PipePool::default(),
                 buffer: Resources::buffer(),
+                plain: Vec::new(),
                 whereabouts: Whereabouts::new(home),
                 now,
             },
             connections: Slots::new(),
             greetings: Slots::new(),
+            handshakes: Slots::new(),
             sessions: Sessions::new(),
             batch: None,
             listeners: Vec::new(),
@@ -142,6 +146,7 @@ impl Worker {
             Kind::Inbox => self.read_inbox(),
             Kind::Listener => self.arrive(token.key()),
             Kind::Greeting => self.hear(token.key()),
+            Kind::Handshake => self.shake_hands(token.key()),
             Kind::Session => self.datagrams_down(token.key()),
             Kind::Connection => {
                 if let Some(connection) = self.connections.get_mut(token.key()) {
@@ -209,6 +214,7 @@ impl Worker {
             for token in tokens {
                 match token.kind() {
                     Kind::Greeting => self.wait_for_greeting(token.key(), tick),
+                    Kind::Handshake => self.handshake_due(token.key(), tick),
                     Kind::Session => self.session_due(token.key(), tick),
                     _ => self.connection_due(token.key(), tick),
                 }
@@ -312,6 +318,7 @@ impl Worker {
         }
         self.sessions.remove_if(|session| versions.contains(&session.live.version));
         self.turn_all_away(|route| versions.contains(&route.first().version));
+        self.break_off(|live| versions.contains(&live.version));
     }
 
     fn stop_listening(&mut self, done: &Sender<()>) {
@@ -324,7 +331,8 @@ impl Worker {
 
     /// Whether nobody is here any more, or not for long enough.
     fn has_ended(&self) -> bool {
-        let is_empty = self.connections.is_empty() && self.greetings.is_empty();
+        let is_empty =
+            self.connections.is_empty() && self.greetings.is_empty() && self.handshakes.is_empty();
         self.ends.is_some_and(|at| is_empty || at <= self.resources.now)
     }
 
@@ -334,5 +342,6 @@ impl Worker {
         }
         self.sessions.remove_if(|_| true);
         self.turn_all_away(|_| true);
+        self.break_off(|_| true);
     }
 }

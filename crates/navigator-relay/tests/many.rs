@@ -1,15 +1,20 @@
-//! Ten thousand forwards: what they cost while nothing happens.
+//! Ten thousand forwards, and fifty thousand: what they cost while nothing happens.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[allow(dead_code, reason = "ports are counted here")]
 #[path = "relay/network.rs"]
 mod network;
 
-use std::{fs, net::TcpStream, thread, time::Duration};
+use std::{
+    fs,
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
 
 use navigator_relay::{ForwardSet, Options, Relay, raise_descriptor_limit};
-
-const FORWARDS: usize = 10_000;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 fn field(status: &str, name: &str) -> u64 {
     let line = status.lines().find(|line| line.starts_with(name)).unwrap();
@@ -27,27 +32,57 @@ fn sleeps() -> u64 {
     workers.sum()
 }
 
+/// The most that are asked for.
+const MANY: u64 = 50_000;
+
 #[test]
 fn ten_thousand_idle_forwards_cost_little_memory_and_no_wake_up() {
+    let limit = raise_descriptor_limit(u64::MAX).unwrap();
+    assert!(limit > 12_000, "only {limit} descriptors");
+    cost_little_and_sleep(10_000, 25_000);
+}
+
+/// Fifty thousand, where the system's limit of descriptors is not below. As root it may be raised.
+#[test]
+fn as_many_idle_forwards_as_there_are_descriptors_cost_as_much_each_and_no_wake_up() {
+    let wanted = MANY + 5_000;
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    if hard < wanted {
+        // Needs a capability that not every root has.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted, wanted);
+    }
+    let limit = raise_descriptor_limit(wanted).unwrap();
+    let forwards = MANY.min(limit - 2_000);
+    cost_little_and_sleep(forwards as usize, forwards * 5 / 2);
+}
+
+/// The n-th forward's port; each is at an address that has few of them.
+fn entry(n: usize) -> String {
+    let (host, port) = (1 + n % 100, 20_000 + n / 100);
+    format!("[forward.f{n}]\nlisten = '127.0.1.{host}:{port}'\nconnect = '10.0.0.1:{port}'\n")
+}
+
+fn cost_little_and_sleep(forwards: usize, most_kb: u64) {
     network::own();
-    raise_descriptor_limit(u64::MAX).unwrap();
     let resident_kb = || field(&fs::read_to_string("/proc/self/status").unwrap(), "VmRSS:");
     let before = resident_kb();
     let mut relay = Relay::start(Options { workers: 2, ..Options::default() }).unwrap();
-    let entry = |n: usize| {
-        let port = network::free_port();
-        format!("[forward.f{n}]\nlisten = '127.0.0.1:{port}'\nconnect = '10.0.0.1:{port}'\n")
-    };
-    let text: String = (0..FORWARDS).map(entry).collect();
+    let text: String = (0..forwards).map(entry).collect();
     let set = ForwardSet::from_toml(&text).unwrap();
     drop(text);
-    let last = set.get("f9999").unwrap().listen.ports.first().get();
     relay.apply(set).unwrap();
     let used_kb = resident_kb() - before;
-    assert!(used_kb < 25_000, "{used_kb} kB for {FORWARDS} forwards");
+    assert!(used_kb < most_kb, "{used_kb} kB for {forwards} forwards");
+    // One more among them.
+    let last = ForwardSet::from_toml(&entry(forwards)).unwrap();
+    let last = last.iter().map(|(name, forward)| (name.to_owned(), forward.clone()));
+    let start = Instant::now();
+    relay.change([], last).unwrap();
+    println!("{forwards} forwards: {used_kb} kB; one more in {:?}", start.elapsed());
     // One connection has been, and its timer too.
-    drop(TcpStream::connect(("127.0.0.1", last)).unwrap());
-    let counters = relay.counters("f9999").unwrap();
+    let to = relay.set().get(&format!("f{forwards}")).unwrap().listen.clone();
+    drop(TcpStream::connect(to.socket_address(to.ports.first().get())).unwrap());
+    let counters = relay.counters(&format!("f{forwards}")).unwrap();
     while counters.total() == 0 || counters.open() > 0 {
         thread::yield_now();
     }

@@ -1,18 +1,11 @@
 //! A relay in the foreground: one thread that waits for signals, for its file to change and for
 //! questions about counters. The workers do the rest.
 
-use std::{
-    env, io,
-    os::fd::AsFd as _,
-    path::{Path, PathBuf},
-    process::Command,
-    thread,
-};
+use std::{env, io, os::fd::AsFd as _, path::PathBuf, process::Command, thread};
 
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
-        inotify::{AddWatchFlags, InitFlags, Inotify},
         signal::{SigSet, Signal},
         signalfd::{SfdFlags, SignalFd},
     },
@@ -21,6 +14,7 @@ use nix::{
 use super::{
     configuration::{Configuration, Settings},
     metrics, notify,
+    watched::Watched,
 };
 use crate::{Handover, HandoverListener, Relay, Stop, memory, prometheus, raise_descriptor_limit};
 
@@ -41,7 +35,7 @@ struct Service {
     /// This program's own.
     program: PathBuf,
     signals: SignalFd,
-    changes: Option<Inotify>,
+    watched: Watched,
     metrics: Option<metrics::Listener>,
     handover: Option<HandoverListener>,
 }
@@ -93,7 +87,8 @@ impl Service {
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         let signals = SignalFd::with_flags(&wanted, flags).map_err(system("signalfd"))?;
         // From here on, so that no change between reading and watching is missed.
-        let changes = file.as_deref().map(watch).transpose().map_err(system("inotify"))?;
+        let mut watched = Watched::new(file.as_deref()).map_err(system("inotify"))?;
+        watched.watch_files_of(&set);
         let mut relay =
             Relay::start(settings.options.clone()).map_err(system("starting the workers"))?;
         let place = settings.handover.as_deref();
@@ -113,7 +108,7 @@ impl Service {
         let metrics = settings.metrics.as_ref().map(metrics::Listener::bind).transpose();
         let metrics = metrics.map_err(system("metrics"))?;
         let mut service =
-            Self { relay, settings, file, program, signals, changes, metrics, handover };
+            Self { relay, settings, file, program, signals, watched, metrics, handover };
         service.told_ready();
         Ok(service)
     }
@@ -134,7 +129,7 @@ impl Service {
         loop {
             let mut waited = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
             let also = [
-                self.changes.as_ref().map(|changes| changes.as_fd()),
+                Some(self.watched.as_fd()),
                 self.metrics.as_ref().map(|metrics| metrics.as_fd()),
                 self.handover.as_ref().map(|handover| handover.as_fd()),
             ];
@@ -150,7 +145,7 @@ impl Service {
                     _ => Told::Stop,
                 });
             }
-            if self.file_has_changed() {
+            if self.watched.something_has_changed() {
                 return Ok(Told::Reload);
             }
             if let Some(Ok(to)) = self.handover.as_ref().map(HandoverListener::accept) {
@@ -162,35 +157,28 @@ impl Service {
         }
     }
 
-    fn file_has_changed(&self) -> bool {
-        let (Some(changes), Some(file)) = (&self.changes, &self.file) else {
-            return false;
-        };
-        let mut changed = false;
-        while let Ok(events) = changes.read_events() {
-            changed |= events.iter().any(|event| event.name.as_deref() == file.file_name());
-        }
-        changed
-    }
-
     /// What is wrong is told, and the old set stays in force.
     fn reload(&mut self) {
-        let Some(file) = &self.file else {
-            tracing::info!("nothing to reload: the forward was given on the command line");
-            return;
-        };
         notify::tell_reloading();
-        let read = Configuration::read(file).and_then(|Configuration { set, settings }| {
+        let read = match &self.file {
+            Some(file) => Configuration::read(file).map(|it| (it.set, Some(it.settings))),
+            // Given on the command line: only its certificates can be others.
+            None => Ok((self.relay.set().clone(), None)),
+        };
+        let applied = read.and_then(|(set, settings)| {
+            self.watched.watch_files_of(&set);
             self.relay.apply(set).map_err(|error| error.lines)?;
             Ok(settings)
         });
-        match read {
+        match applied {
             Ok(new) => {
-                let old = &self.settings;
-                if (new.options.workers, &new.metrics) != (old.options.workers, &old.metrics) {
-                    tracing::warn!("[relay]: workers and metrics change with the next start");
+                if let Some(new) = new {
+                    let old = &self.settings;
+                    if (new.options.workers, &new.metrics) != (old.options.workers, &old.metrics) {
+                        tracing::warn!("[relay]: workers and metrics change with the next start");
+                    }
+                    self.settings.drain = new.drain;
                 }
-                self.settings.drain = new.drain;
                 memory::give_back();
                 self.told_ready();
             }
@@ -258,13 +246,4 @@ impl Service {
             }
         }
     }
-}
-
-/// Its directory, since editors write another file and give it the name.
-fn watch(file: &Path) -> nix::Result<Inotify> {
-    let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC)?;
-    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = parent.unwrap_or(Path::new("."));
-    inotify.add_watch(directory, AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_MOVED_TO)?;
-    Ok(inotify)
 }

@@ -28,10 +28,10 @@ fn forward_is_wrong(forward: &Forward) -> Option<String> {
     if forward.keepalive.is_some_and(|time| time < Duration::from_secs(1)) {
         return Some("keepalive_s: at least 1".to_owned());
     }
-    let tcp_only =
-        forward.proxy_protocol.is_some() || !forward.proxies.is_empty() || !forward.sni.is_empty();
+    let tls = forward.tls.is_some() || forward.connect_tls.is_some() || !forward.sni.is_empty();
+    let tcp_only = tls || forward.proxy_protocol.is_some() || !forward.proxies.is_empty();
     if forward.transport == Transport::Udp && tcp_only {
-        return Some("sni and the PROXY protocol are for TCP".to_owned());
+        return Some("sni, tls and the PROXY protocol are for TCP".to_owned());
     }
     let families = |address: IpAddr| address.is_ipv4() == forward.connect.address.is_ipv4();
     if forward.transparent && !forward.listen.address.is_none_or(families) {

@@ -68,7 +68,32 @@ fn what_is_wrong_is_one_line_that_names_the_entry() {
         (entry(":1", "10.0.0.1:1", "sni = ['a b']"), "forward.x: sni: 'a b' is no server name"),
         (
             entry(":1", "10.0.0.1:1", "protocol = 'udp'\nsni = ['a']"),
-            "forward.x: sni and the PROXY protocol are for TCP",
+            "forward.x: sni, tls and the PROXY protocol are for TCP",
+        ),
+        (
+            entry(":1", "10.0.0.1:1", "protocol = 'udp'\nconnect_tls = {}"),
+            "forward.x: sni, tls and the PROXY protocol are for TCP",
+        ),
+        (entry(":1", "10.0.0.1:1", "tls = {}"), "forward.x: tls: certificate and key are missing"),
+        (
+            entry(":1", "10.0.0.1:1", "tls = { certificate = 'a' }"),
+            "forward.x: tls: key is missing",
+        ),
+        (
+            entry(":1", "10.0.0.1:1", "tls = { certificate = 'a', key = 'b', alpn = [''] }"),
+            "forward.x: tls.alpn: '' is no protocol's name",
+        ),
+        (
+            entry(":1", "10.0.0.1:1", "connect_tls = { verify = 'no' }"),
+            "forward.x: unknown variant `no`",
+        ),
+        (
+            entry(":1", "10.0.0.1:1", "connect_tls = { verify = 'insecure', ca = 'x' }"),
+            "forward.x: connect_tls: with verify = \"insecure\", ca has no meaning",
+        ),
+        (
+            entry(":1", "10.0.0.1:1", "connect_tls = { name = 'a b' }"),
+            "forward.x: connect_tls.name: 'a b' is neither",
         ),
         (
             entry("[::1]:1", "10.0.0.1:1", "transparent = true"),

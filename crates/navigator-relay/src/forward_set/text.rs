@@ -1,7 +1,9 @@
 //! A forward set as TOML: one table `[forward.NAME]` each. Read entry by entry, so that an error names
 //! the entry in one line.
 
-use std::{fmt::Display, net::IpAddr, time::Duration};
+mod tls;
+
+use std::{fmt::Display, net::IpAddr, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -61,6 +63,8 @@ struct ForwardText {
     proxy_protocol_from: Vec<String>,
     #[serde(default)]
     sni: Vec<String>,
+    tls: Option<tls::TerminateText>,
+    connect_tls: Option<tls::OriginateText>,
     #[serde(default)]
     removal: Removal,
 }
@@ -170,6 +174,8 @@ fn read(value: Value) -> Result<Forward, String> {
     forward.proxies = prefixes("proxy_protocol_from", &text.proxy_protocol_from)?;
     let names = text.sni.iter().map(|name| in_field("sni", name.parse()));
     forward.sni = names.collect::<Result<_, _>>()?;
+    forward.tls = text.tls.map(tls::TerminateText::read).transpose()?.map(Arc::new);
+    forward.connect_tls = text.connect_tls.map(tls::OriginateText::read).transpose()?.map(Arc::new);
     forward.removal = text.removal;
     Ok(forward)
 }

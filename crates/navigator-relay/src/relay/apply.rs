@@ -10,7 +10,9 @@ use std::{
 use socket2::Socket;
 
 use super::{
-    Relay, explain, in_use,
+    Relay,
+    certificates::Renewed,
+    explain, in_use,
     namespaces::{Moved, names},
     place::Place,
 };
@@ -41,6 +43,12 @@ struct Wanted {
     places: HashMap<Place, Vec<Arc<Live>>>,
 }
 
+/// What names and files stood for that stand for something else now.
+struct Aside {
+    namespaces: Moved,
+    certificates: Renewed,
+}
+
 /// Sockets bound so far, and places that somebody else has.
 #[derive(Default)]
 struct Bound {
@@ -60,9 +68,12 @@ impl Relay {
     /// old set is in force then.
     pub fn apply(&mut self, set: ForwardSet) -> Result<(), ApplyError> {
         let mut difference = self.set.difference(&set);
-        let moved = self.namespaces.look_at_all_again();
-        add_moved(&set, &moved, &mut difference);
-        let result = self.make(difference, moved);
+        let aside = Aside {
+            namespaces: self.namespaces.look_at_all_again(),
+            certificates: self.certificates.look_at_all_again(),
+        };
+        aside.add_to(&mut difference, &set);
+        let result = self.make(difference, aside);
         // What a predecessor had and this set does without.
         self.inherited.clear();
         result
@@ -80,18 +91,23 @@ impl Relay {
     ) -> Result<(), ApplyError> {
         let mut difference = ForwardSet::difference_of(removed, added);
         let new: Vec<_> = difference.iter().filter_map(|(_, new)| new.clone()).collect();
-        let moved = self.namespaces.look_again(new.iter().flat_map(|forward| names(forward)));
-        add_moved(&self.set, &moved, &mut difference);
-        self.make(difference, moved)
+        let aside = Aside {
+            namespaces: self.namespaces.look_again(new.iter().flat_map(|forward| names(forward))),
+            certificates: self.certificates.look_again(new.iter().map(|forward| &**forward)),
+        };
+        aside.add_to(&mut difference, &self.set);
+        self.make(difference, aside)
     }
 
-    fn make(&mut self, difference: Difference, moved: Moved) -> Result<(), ApplyError> {
+    fn make(&mut self, difference: Difference, aside: Aside) -> Result<(), ApplyError> {
         let result = self.prepare(&difference);
         if result.is_err() {
-            self.namespaces.put_back(moved);
+            self.namespaces.put_back(aside.namespaces);
+            self.certificates.put_back(aside.certificates);
         }
         let result = result.and_then(|(wanted, bound)| self.go_by(wanted, bound));
         self.namespaces.forget_unused();
+        self.certificates.forget_unused();
         result
     }
 
@@ -156,6 +172,12 @@ impl Relay {
         let (Ok(listen_in), Ok(connect_in)) = (listen_in, connect_in) else {
             return Err(lines);
         };
+        // A file's name may have line ends in it.
+        let of_files = |reason: String| {
+            vec![format!("forward.{name}: {}", reason.replace(char::is_control, "?"))]
+        };
+        let accepting = self.certificates.accepting(forward).map_err(of_files)?;
+        let originating = self.certificates.originating(forward).map_err(of_files)?;
         if forward.transparent {
             explain::transparent(name, forward, &connect_in).map_err(|line| vec![line])?;
         }
@@ -164,7 +186,12 @@ impl Relay {
                 && old.connect_in.inode() == connect_in.inode()
         };
         let old = self.forwards.get(name).filter(same_place);
-        if let Some(old) = old.filter(|old| old.forward == *forward) {
+        let same = |old: &&Arc<Live>| {
+            old.forward == *forward
+                && is_same(&old.accepting, &accepting)
+                && is_same(&old.originating, &originating)
+        };
+        if let Some(old) = old.filter(same) {
             return Ok(Arc::clone(old));
         }
         let kept = old.filter(|old| keeps_connections(&old.forward, forward));
@@ -172,7 +199,16 @@ impl Relay {
         let state = self.state_of(name);
         self.next_version += 1;
         let (name, forward) = (Arc::clone(name), Arc::clone(forward));
-        Ok(Arc::new(Live { version, name, forward, listen_in, connect_in, state }))
+        Ok(Arc::new(Live {
+            version,
+            name,
+            forward,
+            listen_in,
+            connect_in,
+            accepting,
+            originating,
+            state,
+        }))
     }
 
     /// Sockets for all ports that are new.
@@ -299,25 +335,40 @@ impl Relay {
     }
 }
 
-/// Forwards that stay as they are, in a namespace whose name stands for another one now.
-fn add_moved(set: &ForwardSet, moved: &Moved, difference: &mut Difference) {
-    if moved.is_empty() {
-        return;
-    }
-    let known: HashSet<Arc<str>> = difference.iter().map(|(name, _)| Arc::clone(name)).collect();
-    for (name, forward) in set.entries().filter(|(name, _)| !known.contains(*name)) {
-        if names(forward).any(|netns| moved.contains_key(netns)) {
-            difference.push((Arc::clone(name), Some(Arc::clone(forward))));
+impl Aside {
+    /// Forwards that stay as they are, in a namespace whose name stands for another one now, or with
+    /// certificates that are others now.
+    fn add_to(&self, difference: &mut Difference, set: &ForwardSet) {
+        if self.namespaces.is_empty() && self.certificates.is_empty() {
+            return;
+        }
+        let known: HashSet<Arc<str>> =
+            difference.iter().map(|(name, _)| Arc::clone(name)).collect();
+        for (name, forward) in set.entries().filter(|(name, _)| !known.contains(*name)) {
+            let moved = names(forward).any(|netns| self.namespaces.contains_key(netns));
+            if moved || self.certificates.concerns(forward) {
+                difference.push((Arc::clone(name), Some(Arc::clone(forward))));
+            }
         }
     }
 }
 
-/// Whether the connections of the old forward are good ones of the new one.
+fn is_same<T>(a: &Option<Arc<T>>, b: &Option<Arc<T>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+/// Whether the connections of the old forward are good ones of the new one. Another certificate is for
+/// those that come.
 fn keeps_connections(old: &Forward, new: &Forward) -> bool {
     let leads = |forward: &Forward| {
         let Forward { listen, connect, transparent, proxies, proxy_protocol, sni, .. } =
             forward.clone();
         (listen, connect, transparent, forward.limits.sources.clone(), proxies, proxy_protocol, sni)
     };
-    leads(old) == leads(new)
+    let tls = |forward: &Forward| (forward.tls.is_some(), forward.connect_tls.clone());
+    leads(old) == leads(new) && tls(old) == tls(new)
 }

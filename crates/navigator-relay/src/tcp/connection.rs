@@ -13,12 +13,14 @@ use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use super::{
     Resources,
     direction::{Broken, Direction, Turn},
+    secured::{Hands, Secured},
 };
 use crate::{
     Refusal,
     live::{Live, Meter, Way},
     proxy_protocol,
     timers::Tick,
+    tls::Session,
     token::{Key, Side, Token},
     transparent::{self, Port},
 };
@@ -31,8 +33,12 @@ pub(crate) struct Accepted {
     /// The port it came to.
     pub(crate) port: u16,
     pub(crate) live: Arc<Live>,
+    /// When it came.
+    pub(crate) since: Instant,
     /// What it has said already.
     pub(crate) said: Vec<u8>,
+    /// Its TLS, where that ends here and once it is set up.
+    pub(crate) session: Option<Box<Session>>,
 }
 
 pub(crate) struct Connection {
@@ -42,6 +48,8 @@ pub(crate) struct Connection {
     /// The port that the client came to.
     port: u16,
     stage: Stage,
+    /// Where at least one side speaks TLS with the relay.
+    secured: Option<Box<Secured>>,
     up: Direction,
     down: Direction,
     started: Instant,
@@ -58,6 +66,8 @@ pub(crate) struct Connection {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Connecting,
+    /// The target is connected, and TLS with it is being set up.
+    Securing,
     Relaying,
 }
 
@@ -85,14 +95,25 @@ pub(crate) enum Next {
 
 impl Connection {
     /// Starts to connect. The client is not listened to before there is somebody to talk to.
-    pub(crate) fn open(accepted: Accepted, resources: &mut Resources) -> Result<Self, Accepted> {
+    pub(crate) fn open(
+        mut accepted: Accepted,
+        resources: &mut Resources,
+    ) -> Result<Self, Accepted> {
         let mut up = Direction::default();
         if let Some(version) = accepted.live.forward.proxy_protocol
             && let Ok(to) = accepted.client.local_addr()
         {
-            up.push(&proxy_protocol::write(version, accepted.peer, to));
+            let spoken = accepted.session.as_ref().map(|session| session.spoken());
+            up.push(&proxy_protocol::write(version, accepted.peer, to, spoken.as_ref()));
         }
-        up.push(&accepted.said);
+        let Ok(mut secured) = Secured::new(&mut accepted) else {
+            accepted.live.counters().refuse(Refusal::TlsTarget);
+            return Err(accepted);
+        };
+        match secured.as_mut() {
+            Some(secured) => secured.say_first(&accepted.said, &mut up),
+            None => up.push(&accepted.said),
+        }
         match connect(&accepted, resources) {
             Ok(target) => Ok(Self {
                 client: accepted.client,
@@ -100,6 +121,7 @@ impl Connection {
                 live: accepted.live,
                 port: accepted.port,
                 stage: Stage::Connecting,
+                secured,
                 up,
                 down: Direction::default(),
                 started: resources.now,
@@ -113,7 +135,8 @@ impl Connection {
                 if out_of_descriptors(&error) {
                     accepted.live.counters().refuse(Refusal::Descriptors);
                 } else {
-                    accepted.live.unreachable(accepted.live.target(accepted.port), &error);
+                    let target = accepted.live.target(accepted.port);
+                    accepted.live.unreachable(target, Refusal::Target, &error);
                 }
                 Err(accepted)
             }
@@ -158,33 +181,71 @@ impl Connection {
         if flags.contains(EpollFlags::EPOLLERR) && out.finished {
             return Next::Reset;
         }
-        self.run(token.key(), resources)
+        self.go_on(token.key(), resources)
+    }
+
+    /// Does what its stage asks for.
+    fn go_on(&mut self, key: Key, resources: &mut Resources) -> Next {
+        match self.stage {
+            Stage::Connecting => Next::Wait,
+            Stage::Securing => self.secure(key, resources),
+            Stage::Relaying => self.run(key, resources),
+        }
     }
 
     fn connected(&mut self, token: Token, flags: EpollFlags, resources: &mut Resources) -> Next {
         let failed = flags.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP);
         if failed && let Ok(Some(error)) = self.target.take_error() {
-            self.live.unreachable(self.live.target(self.port), &error);
+            self.live.unreachable(self.live.target(self.port), Refusal::Target, &error);
             return Next::Reset;
         }
         if !flags.contains(EpollFlags::EPOLLOUT) {
             return Next::Wait;
         }
+        self.live.counters().connect.record(resources.now - self.started);
+        self.up.writable = true;
+        self.down.readable = flags.contains(EpollFlags::EPOLLIN);
+        self.down.ending = flags.contains(EpollFlags::EPOLLRDHUP);
+        if self.secured.as_ref().is_some_and(|secured| secured.target.is_some()) {
+            self.stage = Stage::Securing;
+            return self.secure(token.key(), resources);
+        }
+        self.relay(token.key(), resources)
+    }
+
+    /// Goes on with the TLS handshake with the target.
+    fn secure(&mut self, key: Key, resources: &mut Resources) -> Next {
+        let Some(secured) = self.secured.as_mut() else {
+            return Next::Reset;
+        };
+        match secured.shake_hands(&self.target, (&mut self.up, &mut self.down), resources) {
+            Ok(Hands::Wait) => Next::Wait,
+            Ok(Hands::Shaken) => {
+                for (way, direction) in [(Way::Up, &self.up), (Way::Down, &self.down)] {
+                    Meter::new(&self.live, way, resources.now).count_written(direction.written);
+                }
+                self.relay(key, resources)
+            }
+            Err((reason, why)) => {
+                self.live.unreachable(self.live.target(self.port), reason, &why);
+                Next::Reset
+            }
+        }
+    }
+
+    /// There is somebody to talk to: from now on, the client is listened to.
+    fn relay(&mut self, key: Key, resources: &mut Resources) -> Next {
         self.stage = Stage::Relaying;
         self.live.reached(self.live.target(self.port));
         self.progress = resources.now;
-        self.live.counters().connect.record(resources.now - self.started);
-        let client = Token::connection(token.key(), Side::Client);
+        let client = Token::connection(key, Side::Client);
         if resources.watch(&self.client, client, EpollFlags::empty()).is_err() {
             return Next::Reset;
         }
-        self.up.writable = true;
         self.down.writable = true;
         // What a client says first has often arrived while the target was connected.
         self.up.readable = true;
-        self.down.readable = flags.contains(EpollFlags::EPOLLIN);
-        self.down.ending = flags.contains(EpollFlags::EPOLLRDHUP);
-        self.run(token.key(), resources)
+        self.run(key, resources)
     }
 
     /// Moves bytes both ways, as far as they go now.
@@ -217,7 +278,10 @@ impl Connection {
             return Next::Wait;
         }
         let before = direction.written;
-        let turn = direction.run(ends, resources, &meter);
+        let turn = match self.secured.as_mut() {
+            None => direction.run(ends, resources, &meter),
+            Some(secured) => direction.run_secured(ends, secured.ends(way), resources, &meter),
+        };
         let written = direction.written - before;
         if written > 0 {
             meter.count_written(written);
@@ -242,17 +306,14 @@ impl Connection {
 
     /// A moment it waited for has come.
     pub(crate) fn resume(&mut self, key: Key, resources: &mut Resources) -> Next {
-        match self.stage {
-            Stage::Connecting => Next::Wait,
-            Stage::Relaying => self.run(key, resources),
-        }
+        self.go_on(key, resources)
     }
 
     /// When it ends if nothing more happens.
     pub(crate) fn deadline(&self) -> Instant {
         let timeouts = &self.live.forward.timeouts;
         match self.stage {
-            Stage::Connecting => self.started + timeouts.connect,
+            Stage::Connecting | Stage::Securing => self.started + timeouts.connect,
             Stage::Relaying if self.up.finished || self.down.finished => {
                 self.progress + timeouts.half_closed.min(timeouts.idle)
             }
@@ -262,9 +323,12 @@ impl Connection {
 
     /// The deadline has passed.
     pub(crate) fn expire(&self) {
-        if self.stage == Stage::Connecting {
-            self.live.unreachable(self.live.target(self.port), &"does not answer");
-        }
+        let (reason, why) = match self.stage {
+            Stage::Connecting => (Refusal::Target, "does not answer"),
+            Stage::Securing => (Refusal::TlsTarget, "does not finish the TLS handshake"),
+            Stage::Relaying => return,
+        };
+        self.live.unreachable(self.live.target(self.port), reason, &why);
     }
 
     /// It has lasted a while: from now on, a target that vanished is noticed.

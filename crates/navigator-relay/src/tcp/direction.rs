@@ -18,7 +18,7 @@ use super::{
 use crate::live::Meter;
 
 /// Bytes moved in one turn; then the others have theirs.
-const TURN: usize = 1024 * 1024;
+pub(super) const TURN: usize = 1024 * 1024;
 
 /// A splice that brings less is dearer than a read and a write.
 const WORTH_A_PIPE: usize = 16 * 1024;
@@ -26,7 +26,7 @@ const WORTH_A_PIPE: usize = 16 * 1024;
 #[derive(Default)]
 pub(super) struct Direction {
     /// Read, not yet written: `pending[sent..]`.
-    pending: Vec<u8>,
+    pub(super) pending: Vec<u8>,
     sent: usize,
     pipe: Option<Pipe>,
     /// The last read filled the whole buffer: splice the next.
@@ -36,7 +36,7 @@ pub(super) struct Direction {
     /// The kernel has announced the end: a short read is no reason to wait.
     pub(super) ending: bool,
     /// The source has said all.
-    at_end: bool,
+    pub(super) at_end: bool,
     /// Everything has reached the sink, and the sink knows the end.
     pub(super) finished: bool,
     pub(super) written: u64,
@@ -67,7 +67,7 @@ impl Direction {
         self.pending.extend_from_slice(bytes);
     }
 
-    fn held(&self) -> usize {
+    pub(super) fn held(&self) -> usize {
         self.pending.len() - self.sent + self.pipe.as_ref().map_or(0, Pipe::held)
     }
 
@@ -109,7 +109,7 @@ impl Direction {
     }
 
     /// Writes what is held. False: the sink takes no more now.
-    fn flush(&mut self, sink: &TcpStream) -> io::Result<bool> {
+    pub(super) fn flush(&mut self, sink: &TcpStream) -> io::Result<bool> {
         if let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.held() > 0) {
             match retry(|| pipe.drain(sink))? {
                 Some(n) => self.written += n as u64,
@@ -134,7 +134,7 @@ impl Direction {
 
     /// Nagle's algorithm never delays the first write of a connection; before the second one it is
     /// switched off. A connection of one request needs no call for it.
-    fn push_out(&mut self, sink: &TcpStream) -> io::Result<()> {
+    pub(super) fn push_out(&mut self, sink: &TcpStream) -> io::Result<()> {
         self.writes = self.writes.saturating_add(1);
         if self.writes == 2 { sink.set_nodelay(true) } else { Ok(()) }
     }
@@ -192,7 +192,7 @@ impl Direction {
         Ok(n)
     }
 
-    fn write_or_keep(&mut self, sink: &TcpStream, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn write_or_keep(&mut self, sink: &TcpStream, bytes: &[u8]) -> io::Result<()> {
         let mut written = 0;
         if self.writable {
             self.push_out(sink)?;
@@ -214,7 +214,7 @@ impl Direction {
 }
 
 /// `None` where the call would have to wait.
-fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
+pub(super) fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<Option<usize>> {
     loop {
         match call() {
             Ok(n) => return Ok(Some(n)),

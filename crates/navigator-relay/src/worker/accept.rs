@@ -93,13 +93,22 @@ impl Worker {
         match arrived.goes_to().map(Arc::clone) {
             Some(live) => {
                 let Arrived { client, peer, port, .. } = arrived;
-                self.open(Accepted { client, peer, port, live, said: Vec::new() });
+                let (said, since) = (Vec::new(), self.resources.now);
+                self.enter(Accepted { client, peer, port, live, since, said, session: None });
             }
             None => self.greet(arrived),
         }
     }
 
-    /// Connects what was let in and counted for this worker.
+    /// What was let in and counted for this worker: sets up TLS first, where it ends here.
+    pub(super) fn enter(&mut self, accepted: Accepted) {
+        match accepted.live.accepting.clone() {
+            Some(accepting) => self.begin_handshake(accepted, &accepting),
+            None => self.open(accepted),
+        }
+    }
+
+    /// Connects it to its target.
     pub(super) fn open(&mut self, accepted: Accepted) {
         match Connection::open(accepted, &mut self.resources) {
             Ok(connection) => {

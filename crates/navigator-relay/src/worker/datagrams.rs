@@ -65,7 +65,7 @@ impl Worker {
                 if out_of_descriptors(&error) {
                     live.counters().refuse(Refusal::Descriptors);
                 } else {
-                    live.unreachable(live.target(listener.port), &error);
+                    live.unreachable(live.target(listener.port), Refusal::Target, &error);
                 }
                 live.leave();
                 None
@@ -86,7 +86,7 @@ impl Worker {
         session.last = now;
         // The target's refusal of what was sent before: this session has ended.
         if let Err(error) = send(&session.socket, &trains) {
-            live.unreachable(live.target(session.listener.port), &error);
+            live.unreachable(live.target(session.listener.port), Refusal::Target, &error);
             self.sessions.remove(key);
         }
     }
@@ -111,7 +111,7 @@ impl Worker {
                 }
             }
             Err(error) => {
-                live.unreachable(live.target(session.listener.port), &error);
+                live.unreachable(live.target(session.listener.port), Refusal::Target, &error);
                 self.sessions.remove(key);
             }
         }

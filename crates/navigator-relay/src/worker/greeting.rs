@@ -36,6 +36,7 @@ pub(super) struct Greeting {
     /// A PROXY header comes first.
     header: Header,
     said: Vec<u8>,
+    since: Instant,
     deadline: Instant,
     due: Tick,
 }
@@ -74,7 +75,8 @@ impl Greeting {
     fn new(arrived: Arrived, now: Instant, tick: impl FnOnce(Instant) -> Tick) -> Self {
         let header = if arrived.is_proxy() { Header::Expected } else { Header::Done };
         let deadline = now + arrived.route.first().forward.timeouts.connect;
-        Self { arrived, header, said: Vec::new(), deadline, due: tick(deadline) }
+        let (said, due) = (Vec::new(), tick(deadline));
+        Self { arrived, header, said, since: now, deadline, due }
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> Heard {
@@ -152,7 +154,7 @@ impl Worker {
     }
 
     fn let_in(&mut self, key: Key, live: Arc<Live>) {
-        let Some(Greeting { arrived, said, .. }) = self.greetings.remove(key) else {
+        let Some(Greeting { arrived, said, since, .. }) = self.greetings.remove(key) else {
             return;
         };
         let Arrived { client, peer, port, .. } = arrived;
@@ -161,7 +163,7 @@ impl Worker {
             reset(&client);
             return self.peers.left(self.number);
         }
-        self.open(Accepted { client, peer, port, live, said });
+        self.enter(Accepted { client, peer, port, live, since, said, session: None });
     }
 
     fn turn_away(&mut self, key: Key) {

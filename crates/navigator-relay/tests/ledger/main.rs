@@ -7,6 +7,10 @@
 mod network;
 mod script;
 
+#[allow(dead_code, reason = "no TLS client is needed here")]
+#[path = "../relay/authority.rs"]
+mod authority;
+
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::{
@@ -26,14 +30,37 @@ fn descriptors() -> usize {
 #[test]
 fn every_byte_arrives_once_and_no_descriptor_is_left() {
     network::own();
-    let count = script::size(600);
+    let port = network::free_port();
+    ledger(script::size(600), port, |target| {
+        format!("[forward.ledger]\nlisten = '127.0.0.1:{port}'\nconnect = '{target}'\n")
+    });
+}
+
+/// Plaintext becomes TLS at one port of the relay and plaintext again at another one.
+#[test]
+fn every_byte_arrives_once_through_tls_and_no_descriptor_is_left() {
+    network::own();
+    let authority = authority::Authority::new();
+    let (port, between) = (network::free_port(), network::free_port());
+    let (files, ca) = (authority.issue("inside.example"), authority.file());
+    ledger(script::size(300), port, |target| {
+        format!(
+            "[forward.ledger]\nlisten = '127.0.0.1:{port}'\nconnect = '127.0.0.1:{between}'\n\
+             connect_tls = {{ ca = '{}', name = 'inside.example' }}\n\
+             [forward.between]\nlisten = '127.0.0.1:{between}'\nconnect = '{target}'\n\
+             tls = {{ {} }}\n",
+            ca.display(),
+            files.toml()
+        )
+    });
+}
+
+fn ledger(count: usize, port: u16, text: impl FnOnce(SocketAddr) -> String) {
     let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let target = server.local_addr().unwrap();
     let servants = script::servants(&server, 16);
-    let port = network::free_port();
-    let text = format!("[forward.ledger]\nlisten = '127.0.0.1:{port}'\nconnect = '{target}'\n");
     let mut relay = Relay::start(Options::default()).unwrap();
-    relay.apply(ForwardSet::from_toml(&text).unwrap()).unwrap();
+    relay.apply(ForwardSet::from_toml(&text(target)).unwrap()).unwrap();
     let before = descriptors();
     let next = Arc::new(AtomicUsize::new(1));
     thread::scope(|scope| {

@@ -2,7 +2,9 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::Ipv4Addr,
+    net::{Ipv4Addr, TcpStream},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -65,6 +67,39 @@ fn no_more_new_connections_than_allowed_in_a_second() {
     let most = 2 + start.elapsed().as_secs();
     assert!((1..=most).contains(&let_in), "{let_in} let in, at most {most} expected");
     drop(flood);
+}
+
+#[test]
+fn a_flood_without_limits_on_one_forward_leaves_the_others_serving() {
+    let (echo, flooded, other) = (Target::echo(), free_port(), free_port());
+    let relay =
+        relay(&(entry("a", flooded, echo.address, "") + &entry("b", other, echo.address, "")));
+    let steady = client(other);
+    let (over, start) = (AtomicBool::new(false), Instant::now());
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !over.load(Relaxed) && start.elapsed() < PATIENCE {
+                    if let Ok(stream) = TcpStream::connect((HERE, flooded)) {
+                        reset_on_close(&stream);
+                    }
+                }
+            });
+        }
+        eventually("the flood has begun", || relay.counters("a").unwrap().total() > 100);
+        for _ in 0..50 {
+            exchange(&steady, "hello");
+            let mut new = client(other);
+            let mut heard = [0; 5];
+            let served = new.write_all(b"hello").and_then(|()| new.read_exact(&mut heard));
+            if served.is_err() {
+                over.store(true, Relaxed);
+                panic!("{served:?}: {:?}", relay.counters("b"));
+            }
+        }
+        over.store(true, Relaxed);
+    });
+    assert_eq!(relay.counters("b").unwrap().total(), 51);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod authority;
 mod change;
 mod datagrams;
 mod faults;
@@ -11,4 +12,5 @@ mod limits;
 mod namespaces;
 mod network;
 mod support;
+mod tls;
 mod transparent;

@@ -1,4 +1,5 @@
-//! Every byte is accounted for while the file changes and the program is replaced by a new one.
+//! Every byte is accounted for while the file changes and the program is replaced by a new one: half of
+//! them as plaintext, half through TLS that begins at one forward and ends at another.
 //! `NAVIGATOR_RELAY_LEDGER=10000` is the full size.
 
 use std::{
@@ -12,9 +13,17 @@ use std::{
 use nix::sys::signal::Signal;
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
-use crate::{script, support::*};
+use crate::{
+    authority::{Authority, Files},
+    script,
+    support::*,
+};
 
 const LEDGER: u16 = 4001;
+
+/// Leads to the port of TLS, and that one where the ledger leads to.
+const SECURED: u16 = 4002;
+const TLS: u16 = 4003;
 
 /// Ports of forwards that come and go.
 const OTHERS: std::ops::Range<u16> = 4100..4108;
@@ -23,6 +32,8 @@ const OTHERS: std::ops::Range<u16> = 4100..4108;
 struct Service {
     file: PathBuf,
     target: SocketAddr,
+    /// Of the forwards that speak TLS.
+    secured: String,
     random: SmallRng,
     running: Program,
 }
@@ -33,20 +44,30 @@ fn start(file: &std::path::Path) -> Program {
     program
 }
 
-fn text(file: &std::path::Path, target: SocketAddr, more: &str) -> String {
+fn secured(authority: &Authority, files: &Files, target: SocketAddr) -> String {
+    format!(
+        "[forward.secured]\nlisten = '127.0.0.1:{SECURED}'\nconnect = '127.0.0.1:{TLS}'\n\
+         connect_tls = {{ ca = '{}', name = 'inside.example' }}\n\
+         [forward.tls]\nlisten = '127.0.0.1:{TLS}'\nconnect = '{target}'\ntls = {{ {} }}\n",
+        authority.file().display(),
+        files.toml()
+    )
+}
+
+fn text(file: &std::path::Path, target: SocketAddr, secured: &str, more: &str) -> String {
     let at = file.with_file_name("handover");
     format!(
-        "[relay]\nhandover = '{}'\ndrain_s = 300\n\
+        "[relay]\nhandover = '{}'\ndrain_s = 300\n{secured}\
          [forward.ledger]\nlisten = '127.0.0.1:{LEDGER}'\nconnect = '{target}'\n{more}",
         at.display()
     )
 }
 
 impl Service {
-    fn start(file: PathBuf, target: SocketAddr) -> Self {
-        write(&file, &text(&file, target, ""));
+    fn start(file: PathBuf, target: SocketAddr, secured: String) -> Self {
+        write(&file, &text(&file, target, &secured, ""));
         let running = start(&file);
-        Self { file, target, random: SmallRng::seed_from_u64(7), running }
+        Self { file, target, secured, random: SmallRng::seed_from_u64(7), running }
     }
 
     /// Some of the others, each led as chance has it; the ledger's own limits change too.
@@ -75,7 +96,7 @@ impl Service {
 
     fn put(&mut self, more: &str) {
         let new = self.file.with_extension("new");
-        write(&new, &text(&self.file, self.target, more));
+        write(&new, &text(&self.file, self.target, &self.secured, more));
         fs::rename(&new, &self.file).unwrap();
         self.running.says("ready");
     }
@@ -100,7 +121,9 @@ fn every_byte_arrives_once_while_the_file_and_the_program_change() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let target = server.local_addr().unwrap();
     let servants = script::servants(&server, 32);
-    let mut service = Service::start(directory.path().join("forwards.toml"), target);
+    let authority = Authority::new();
+    let secured = secured(&authority, &authority.issue("inside.example"), target);
+    let mut service = Service::start(directory.path().join("forwards.toml"), target, secured);
     let before = service.descriptors();
     let (next, done, changes) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(true));
     let mut before_it = Vec::new();
@@ -113,7 +136,9 @@ fn every_byte_arrives_once_while_the_file_and_the_program_change() {
                     if seed >= count {
                         return;
                     }
-                    script::connect(SocketAddr::from(([127, 0, 0, 1], LEDGER)), seed);
+                    // Both kinds of every way to end.
+                    let port = if seed / 5 % 2 == 0 { LEDGER } else { SECURED };
+                    script::connect(SocketAddr::from(([127, 0, 0, 1], port)), seed);
                     done.fetch_add(1, Relaxed);
                 }
             });

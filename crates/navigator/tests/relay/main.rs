@@ -3,11 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "../../../navigator-relay/tests/relay/authority.rs"]
+#[allow(dead_code, reason = "the relay's own tests need more of it")]
+mod authority;
 mod ledger;
 #[path = "../../../navigator-relay/tests/ledger/script.rs"]
 mod script;
 mod supervisor;
 mod support;
+mod tls;
 
 use std::{
     fs,
@@ -165,6 +169,16 @@ fn a_target_that_fails_is_told_once_and_so_is_its_return() {
     // The next thing it says: no second warning in between.
     let next = program.log.recv_timeout(PATIENCE).unwrap();
     assert!(next.contains("forward.tcp: 127.0.0.1:1001 answers again"), "{next}");
+}
+
+#[test]
+fn a_target_without_a_route_is_told_as_such() {
+    own_network();
+    let program = Program::start(&mut command(&["tcp", "127.0.0.1:4001", "203.0.113.7:22"]));
+    program.says("ready");
+    let mut stream = TcpStream::connect("127.0.0.1:4001").unwrap();
+    assert!(stream.read(&mut [0]).is_err());
+    assert!(program.says("WARN").contains("forward.tcp: 203.0.113.7:22: Network is unreachable"));
 }
 
 #[test]

@@ -1,0 +1,8 @@
+//! TLS that ends or begins here, by rustls: keys and certificates from files, and sessions that are fed
+//! bytes and asked for bytes. No sockets' readiness and no epoll: those are `tcp` and `worker`.
+
+mod files;
+mod session;
+
+pub(crate) use files::{Accepting, Originating, Trusted, fingerprint, plain};
+pub(crate) use session::{Session, Spoken};
