@@ -112,7 +112,7 @@ impl Peer {
             return started(host, vec![super::adding::entry(0, target)?], &more);
         }
         let mut command = Command::new(HAPROXY);
-        command.args(["-db", "-f"]).arg(configuration(host, HAPROXY_TLS)?);
+        command.args(["-db", "-q", "-f"]).arg(configuration(host, HAPROXY_TLS)?);
         command.env("PORT", PORT.to_string()).env("TARGET", target.to_string()).env("PEM", pem);
         running(host, &mut command, ("tcp", PORT))
     }
@@ -207,7 +207,7 @@ pub(super) fn haproxy_text(count: usize, target: SocketAddr) -> anyhow::Result<S
 fn haproxy(host: &Host, target: SocketAddr, count: usize) -> anyhow::Result<Running> {
     let file = configuration(host, &haproxy_text(count, target)?)?;
     let mut command = Command::new(HAPROXY);
-    command.args(["-db", "-f"]).arg(file);
+    command.args(["-db", "-q", "-f"]).arg(file);
     command.env("PORT", PORT.to_string()).env("TARGET", target.to_string());
     running(host, &mut command, ("tcp", PORT))
 }
@@ -220,7 +220,7 @@ pub(super) fn haproxy_master(
 ) -> anyhow::Result<(Running, PathBuf)> {
     let file = configuration(host, &haproxy_text(count, target)?)?;
     let mut command = Command::new(HAPROXY);
-    command.args(["-W", "-f"]).arg(&file);
+    command.args(["-W", "-q", "-f"]).arg(&file);
     command.env("PORT", PORT.to_string()).env("TARGET", target.to_string());
     Ok((running(host, &mut command, ("tcp", PORT))?, file))
 }

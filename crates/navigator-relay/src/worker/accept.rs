@@ -28,10 +28,13 @@ const BURST: u32 = 16;
 pub(super) struct Paused {
     listeners: Vec<Key>,
     until: Option<Instant>,
+    /// When it was said last. In a flood there is none left again and again, as soon as one comes back.
+    told: Option<Instant>,
 }
 
 impl Paused {
     const WHILE: Duration = Duration::from_millis(100);
+    const SAY_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
     pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
         self.until.map(|at| at.saturating_duration_since(now))
@@ -133,7 +136,9 @@ impl Worker {
     }
 
     fn pause(&mut self, listener: &Listener, live: &Live) {
-        if self.paused.until.is_none() {
+        let now = self.resources.now;
+        if self.paused.told.is_none_or(|at| now - at > Paused::SAY_AGAIN_AFTER) {
+            self.paused.told = Some(now);
             tracing::warn!(forward = %live.name, "no descriptor left: new connections have to wait");
         }
         live.counters().refuse(Refusal::Descriptors);
