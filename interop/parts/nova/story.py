@@ -14,7 +14,8 @@ import traceback
 import openstack
 
 PART = pathlib.Path(os.environ["INTEROP_DIR"])
-EVENT = re.compile(r"Received event (network-[a-z-]+)-([0-9a-f-]{36})")
+# Another line of the log, with the same beginning, is for events that a server is not waiting for.
+EVENT = re.compile(r"Received event (network-[a-z-]+)-([0-9a-f-]{36}) external_instance_event")
 
 
 def connection(user, project):
