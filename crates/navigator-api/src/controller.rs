@@ -75,7 +75,7 @@ async fn access<'a, R: Resource>(
     };
     let declaration = (parent.declaration)();
     let conditions = vec![("id", SqlValue::from(id.as_str()))];
-    let row = Access::new(state, caller, declaration).find(conditions).await?;
+    let row = Access::new(state, caller, declaration).find_facts(conditions).await?;
     let row = row.ok_or_else(|| Refusal::NotFound { class: declaration.class, id: id.clone() })?;
     access.set_parent(&row);
     Ok((access, Some(row)))
@@ -116,7 +116,7 @@ pub(crate) async fn rows<R: Resource>(
 /// next.
 fn outcome<R: Resource>(ids: &[String], facts: &Facts) -> Result<Vec<Row>, Stop> {
     let values = ids.iter().map(|id| SqlValue::from(id.as_str()));
-    let found = facts.rows::<R>(Select::any("id", values).with_tags())?;
+    let found = facts.rows::<R>(Select::any("id", values).as_shown())?;
     let by_id: HashMap<&str, &Row> = found.iter().map(|row| (row.text("id"), row)).collect();
     Ok(ids.iter().filter_map(|id| by_id.get(id.as_str()).copied().cloned()).collect())
 }

@@ -245,6 +245,7 @@ fn attribute(field: &Field, table: &str) -> TokenStream {
     };
     let (update, filter, sort, internal) =
         (options.update, options.filter, options.sort, options.internal);
+    let fact = !options.shown;
     let visible = !options.hidden && !options.internal;
     let docs = prose(&field.docs);
     let (create, put, get) = (options.admin_create, options.admin_update, options.admin_get);
@@ -255,6 +256,7 @@ fn attribute(field: &Field, table: &str) -> TokenStream {
             sql: <#ty as ::navigator_resources::AttributeValue>::SQL,
             nullable: #computed || <#ty as ::navigator_resources::AttributeValue>::NULLABLE,
             expression: #expression,
+            fact: #fact,
             link: #link,
             found: #found,
             on_create: #on_create,

@@ -78,6 +78,8 @@ pub(crate) struct FieldOptions {
     pub(crate) unset: bool,
     pub(crate) hidden: bool,
     pub(crate) internal: bool,
+    /// Only answers show it; rules find the type's default in its place.
+    pub(crate) shown: bool,
     pub(crate) standard: bool,
     pub(crate) default: Option<Expr>,
     pub(crate) name: Option<String>,
@@ -270,6 +272,7 @@ impl FieldOptions {
             "unset" => self.unset = true,
             "hidden" => self.hidden = true,
             "internal" => self.internal = true,
+            "shown" => self.shown = true,
             "standard" => self.standard = true,
             "default" => self.default = Some(meta.value()?.parse()?),
             "name" => self.name = Some(text(meta)?),

@@ -97,6 +97,8 @@ pub struct Attribute {
     pub nullable: bool,
     /// SQL that computes it at read time; such an attribute has no column.
     pub expression: Option<&'static str>,
+    /// Rules see it. What only answers show is left out of facts: it can be long, or take long.
+    pub fact: bool,
     /// Where the items of a list are kept if not in a column: written with the row, and what filters
     /// and conditions on it look into.
     pub link: Option<Link>,
@@ -191,9 +193,9 @@ impl Declaration {
         self.tags && tags.is_some_and(|tags| matches!(tags.on_create, OnCreate::Unset))
     }
 
-    /// The columns that rules see: not the tags, which are not the struct's.
+    /// The columns that rules see.
     pub fn fact_columns(&self) -> impl Iterator<Item = &'static Attribute> {
-        self.columns().filter(|attribute| !(self.tags && attribute.name == "tags"))
+        self.columns().filter(|attribute| attribute.fact)
     }
 
     /// Columns and computed columns, in order: what a SELECT lists and a row holds.

@@ -40,8 +40,10 @@ pub struct Select {
     pub lock: bool,
     /// Keep the rows from being locked by others (until the transaction ends).
     pub hold: bool,
-    /// With the tags, which answers show and rules have no use for.
-    pub tags: bool,
+    /// With what only answers show and rules have no use for, such as tags.
+    pub shown: bool,
+    /// No more rows than these, whichever.
+    pub most: Option<u32>,
 }
 
 impl Select {
@@ -70,8 +72,15 @@ impl Select {
     }
 
     #[must_use]
-    pub fn with_tags(mut self) -> Self {
-        self.tags = true;
+    pub fn as_shown(mut self) -> Self {
+        self.shown = true;
+        self
+    }
+
+    /// For who asks whether there are any, of which there may be many.
+    #[must_use]
+    pub fn at_most(mut self, rows: u32) -> Self {
+        self.most = Some(rows);
         self
     }
 

@@ -13,6 +13,7 @@ pub const fn attribute(sql: &'static str, on_create: OnCreate) -> Attribute {
         sql: Tags::SQL,
         nullable: true,
         expression: Some(sql),
+        fact: false,
         link: None,
         found: None,
         on_create,

@@ -53,6 +53,8 @@ pub(crate) struct World {
     pub(crate) touched_hosts: bool,
     /// How many rows the last decision wrote.
     pub(crate) written: usize,
+    /// The length of all that the last decision read, printed.
+    pub(crate) read: usize,
     pub(crate) settings: Settings,
     seeds: u128,
 }
@@ -155,6 +157,7 @@ impl World {
         let seed = Uuid::from_u128(self.seeds);
         let context = Context { caller, settings: &settings, now: NOW, seed };
         let mut facts = Facts::default();
+        self.read = 0;
         let mut taken = HashSet::new();
         loop {
             match decide(&facts, &context) {
@@ -164,6 +167,7 @@ impl World {
                 }
                 Err(Stop::Need(query)) => {
                     let fact = self.answer(&query, &mut taken);
+                    self.read += format!("{fact:?}").len();
                     facts.insert(query, fact);
                 }
                 Err(Stop::Refuse(refusal)) => {
@@ -177,7 +181,15 @@ impl World {
 
     fn answer(&mut self, query: &Query, taken: &mut HashSet<(String, IpAddr)>) -> Fact {
         match query {
-            Query::Rows { table, select } => Fact::Rows(self.load(table, select)),
+            Query::Rows { table, select } => {
+                let mut rows = self.load(table, select);
+                rows.truncate(select.most.map_or(usize::MAX, |most| most as usize));
+                if !select.shown {
+                    rows.iter_mut()
+                        .for_each(|row| computed::hide_what_rules_do_not_see(table, row));
+                }
+                Fact::Rows(rows)
+            }
             Query::AllocateAddress { subnet_id, port_id, choice, .. } => {
                 let subnet_id = subnet_id.to_string();
                 let free = |a: &IpAddr| !self.addresses.contains_key(&(subnet_id.clone(), *a));

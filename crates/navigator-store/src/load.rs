@@ -90,12 +90,16 @@ async fn part_of_rows(
         sql.push(" ORDER BY id ").push(strength);
         tx.execute(sql).await?;
     }
-    let wanted: Vec<_> = match select.tags {
+    let wanted: Vec<_> = match select.shown {
         true => declaration.columns().collect(),
         false => declaration.fact_columns().collect(),
     };
     let mut sql = select_from(declaration, wanted.iter().copied(), viewer);
     push_select(&mut sql, declaration, select)?;
-    sql.push(" ORDER BY id");
+    match select.most {
+        None => sql.push(" ORDER BY id"),
+        // Any of them: an order would have to look at all.
+        Some(most) => sql.push(" LIMIT ").bind(i64::from(most)),
+    };
     tx.fetch(sql, &columns(wanted)).await
 }

@@ -143,7 +143,17 @@ impl<'a> Access<'a> {
         conditions: Vec<(&'static str, SqlValue)>,
     ) -> Result<Option<Row>, Fault> {
         let visible_to = self.visible_to();
-        self.one_of(conditions, visible_to, &self.rule("get")).await
+        self.one_of(conditions, visible_to, &self.rule("get"), None).await
+    }
+
+    /// The same without what only answers show.
+    pub(crate) async fn find_facts(
+        &mut self,
+        conditions: Vec<(&'static str, SqlValue)>,
+    ) -> Result<Option<Row>, Fault> {
+        let visible_to = self.visible_to();
+        let columns = Some(self.declaration.fact_columns().collect());
+        self.one_of(conditions, visible_to, &self.rule("get"), columns).await
     }
 
     /// The same by another rule than the resource's own, for a URL that does not say whose child it
@@ -154,7 +164,7 @@ impl<'a> Access<'a> {
         conditions: Vec<(&'static str, SqlValue)>,
     ) -> Result<Option<Row>, Fault> {
         let visible_to = self.visible_by(rule);
-        self.one_of(conditions, visible_to, rule).await
+        self.one_of(conditions, visible_to, rule, None).await
     }
 
     async fn one_of(
@@ -162,9 +172,10 @@ impl<'a> Access<'a> {
         conditions: Vec<(&'static str, SqlValue)>,
         visible_to: Option<ProjectId>,
         rule: &str,
+        columns: Option<Vec<&'static Attribute>>,
     ) -> Result<Option<Row>, Fault> {
         let viewer = self.caller.project_id.clone();
-        let listing = Listing { conditions, visible_to, viewer, ..Listing::default() };
+        let listing = Listing { conditions, visible_to, viewer, columns, ..Listing::default() };
         let rows = self.state.store.list(self.declaration, &listing).await?;
         Ok(self.retain(rows, rule).await?.pop())
     }

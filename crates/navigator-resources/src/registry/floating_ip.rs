@@ -57,6 +57,7 @@ pub struct FloatingIp {
     pub status: String,
     pub status_reason: Option<String>,
     #[field(
+        shown,
         computed = "(SELECT string_agg(f.id || ' ' || f.protocol || ' ' || f.internal_ip_address || ' ' || f.internal_port_id || ' ' || f.external_port_range || ' ' || f.internal_port_range, ',') FROM port_forwardings f WHERE f.floatingip_id = floatingips.id)"
     )]
     pub port_forwardings: ForwardingItems,

@@ -12,7 +12,7 @@ use navigator_model::{
     FloatingIpId, L4Port, L4PortRange, ObjectKey, PortForwardingId, PortId, Protocol,
 };
 
-pub(crate) use decide::{last_gone, removal};
+pub(crate) use decide::{are_others, last_gone, removal};
 
 use crate::{Context, Facts, FloatingIp, Resource, Rules, Stop, Writes, forwarding::Sockets};
 

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::World;
-use crate::{Row, SqlValue};
+use crate::{
+    Row, Rules, SqlValue,
+    registry::{Visitor, visit_all},
+};
 
 impl World {
     /// Adds the columns that the database computes and that rules depend on.
@@ -103,4 +106,18 @@ impl World {
         let rows = self.rows.get(table).into_iter().flat_map(BTreeMap::values);
         rows.filter(|row| row.text(column) == value).cloned().collect()
     }
+}
+
+/// Takes away what the database computes for answers alone.
+pub(super) fn hide_what_rules_do_not_see(table: &str, row: &mut Row) {
+    struct Hide<'a>(&'a str, &'a mut Row);
+    impl Visitor for Hide<'_> {
+        fn visit<R: Rules>(&mut self) {
+            let unseen = R::declaration().columns().filter(|attribute| !attribute.fact);
+            if R::declaration().table == self.0 {
+                unseen.for_each(|attribute| self.1.remove(attribute.column));
+            }
+        }
+    }
+    visit_all(&mut Hide(table, row));
 }

@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     Context, Facts, Network, Port, Refusal, Select, Standard, Stop, Subnet, Writes, qos,
-    registry::port::{self, FLOATING_IP_OWNER, FixedIpRequest, NewPort},
+    registry::{
+        port::{self, FLOATING_IP_OWNER, FixedIpRequest, NewPort},
+        port_forwarding,
+    },
 };
 
 pub(super) fn create(
@@ -174,10 +177,8 @@ fn leads(floating_ip: &FloatingIp) -> impl PartialEq {
     (floating_ip.router_id, floating_ip.port_id, floating_ip.fixed_ip_address)
 }
 
-/// Read again, because `current` may have been read before its lock was granted.
 fn without_forwardings(current: &FloatingIp, facts: &Facts) -> Result<(), Stop> {
-    let fresh = facts.find::<FloatingIp>(current.id)?;
-    if fresh.is_some_and(|floating_ip| !floating_ip.port_forwardings.is_empty()) {
+    if port_forwarding::are_others(current.id, &[], facts)? {
         return Err(Refusal::FipInUseByPortForwarding { id: current.id.to_string() }.into());
     }
     Ok(())

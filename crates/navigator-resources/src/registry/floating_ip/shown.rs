@@ -2,7 +2,7 @@
 //! Both are computed by the database as words between spaces, which no id or address contains, and
 //! read apart here: one text for every SQL dialect, without its JSON functions.
 
-use navigator_model::{L4PortRange, PortForwardingId};
+use navigator_model::L4PortRange;
 use serde_json::{Value, json};
 
 use super::FloatingIp;
@@ -59,24 +59,14 @@ impl AttributeValue for Details {
     }
 }
 
-/// `port_forwardings`, as the database computes them: a floating IP can have thousands, and a decision
-/// about one of them reads its floating IP again and again without a look at the others.
+/// `port_forwardings`, as the database computes them for answers: a floating IP can have thousands, and
+/// a decision about one of them must not read the others.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ForwardingItems(String);
 
 impl ForwardingItems {
     fn items(&self) -> impl Iterator<Item = &str> {
         self.0.split(',').filter(|item| !item.is_empty())
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whether there are none but these.
-    pub fn are_among(&self, ids: &[PortForwardingId]) -> bool {
-        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-        self.items().all(|item| ids.iter().any(|id| item.split(' ').next() == Some(id.as_str())))
     }
 
     /// By id, which each begins with.

@@ -1,6 +1,6 @@
 //! The checks in Neutron's order, and the writes.
 
-use navigator_model::{L4Port, L4PortRange, PortForwardingId, RouterId, Scope};
+use navigator_model::{FloatingIpId, L4Port, L4PortRange, PortForwardingId, RouterId, Scope};
 
 use super::{PortForwarding, PortForwardingCreate, PortForwardingUpdate};
 use crate::{
@@ -113,15 +113,27 @@ pub(crate) fn last_gone(
     facts: &Facts,
 ) -> Result<Writes, Stop> {
     let mut writes = Writes::new();
-    // Read after the lock was granted: the list must not be older than it.
-    let Some(fresh) = facts.find::<FloatingIp>(floating_ip.id)? else { return Ok(writes) };
-    if fresh.port_forwardings.are_among(gone) {
-        floating_ip.touch(&mut writes);
-        let mut free = fresh;
-        free.disassociate();
-        writes.update(&free);
+    if are_others(floating_ip.id, gone, facts)? {
+        return Ok(writes);
     }
+    floating_ip.touch(&mut writes);
+    let mut free = floating_ip.clone();
+    free.disassociate();
+    writes.update(&free);
     Ok(writes)
+}
+
+/// Whether a floating IP has forwardings besides these. It can have thousands: no more of them are read
+/// than it takes to know. To be asked under the floating IP's lock, so that none comes or goes after.
+pub(crate) fn are_others(
+    floatingip_id: FloatingIpId,
+    known: &[PortForwardingId],
+    facts: &Facts,
+) -> Result<bool, Stop> {
+    let enough = u32::try_from(known.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let some = Select::eq("floatingip_id", floatingip_id.to_string()).at_most(enough);
+    let some = facts.list::<PortForwarding>(some)?;
+    Ok(some.iter().any(|forwarding| !known.contains(&forwarding.id)))
 }
 
 /// Forwardings of a floating IP change only under its lock.
@@ -170,8 +182,7 @@ fn only_router(
         return Ok(());
     };
     // Alone, it may take the floating IP with it.
-    let fresh = facts.find::<FloatingIp>(floating_ip.id)?;
-    if fresh.is_none_or(|fresh| fresh.port_forwardings.are_among(&[forwarding.id])) {
+    if !are_others(floating_ip.id, &[forwarding.id], facts)? {
         return Ok(());
     }
     Err(bad(format!("FloatingIP {} had been set on router {present}", floating_ip.id)).into())

@@ -53,6 +53,30 @@ fn the_first_gives_the_floating_ip_to_a_router_and_the_last_takes_it_away() {
 }
 
 #[test]
+fn a_decision_about_one_of_many_reads_no_more_than_about_one_of_few() {
+    let (mut site, id) = site();
+    let mut cost = |others: std::ops::Range<u16>| {
+        for port in others {
+            site.forward_floating(id, json!({"external_port": port, "internal_port": port})).unwrap();
+        }
+        let new = site.forward_floating(id, json!({})).unwrap();
+        let mut read = vec![site.world.read];
+        let change = json!({"external_port": 90});
+        site.world.update::<PortForwarding>(&member(TENANT), new.id, change).unwrap();
+        read.push(site.world.read);
+        site.world.delete::<PortForwarding>(&member(TENANT), new.id).unwrap();
+        read.push(site.world.read);
+        read
+    };
+    // Two stay, so that the third is neither the first nor the last.
+    let few = cost(1000..1002);
+    let many = cost(2000..2300);
+    for (few, many) in few.iter().zip(&many) {
+        assert!(many.abs_diff(*few) < 50, "{few} beside two, {many} beside hundreds");
+    }
+}
+
+#[test]
 fn the_floating_ip_shows_them() {
     let (mut site, id) = site();
     let forwarding = site.forward_floating(id, json!({"protocol": "udp"})).unwrap();
