@@ -123,6 +123,7 @@ pub(crate) async fn list(
         sql.push(after);
         push_order(&mut sql, &keys, listing.paging);
     }
+    sql.many_rows = true;
     let mut rows = backend.fetch(sql, &columns(attributes)).await?;
     if listing.paging == Paging::Before {
         rows.reverse();
@@ -277,6 +278,8 @@ fn push_fixed_ips(sql: &mut Sql, filter: &FixedIpFilter) {
         sql.push(" AND ").bind_in("a.ip_address", params);
     }
     if !filter.ip_address_substr.is_empty() {
+        // How many addresses have it decides whether to look for it in all of them or port by port.
+        sql.plan_for_values = true;
         sql.push(" AND (FALSE");
         for part in filter.ip_address_substr.iter().filter(|part| !part.contains('\0')) {
             let escaped = part.replace('!', "!!").replace('%', "!%").replace('_', "!_");

@@ -7,6 +7,7 @@ use sqlx::{
     query::Query,
 };
 
+use super::decode_all;
 use crate::{
     error::StoreError,
     sql::{Param, Sql},
@@ -33,7 +34,7 @@ pub(crate) async fn fetch(
     let query = query(&sql.text, sql.params).persistent(!sql.plan_for_values);
     let fetched = query.fetch_all(connection).await;
     let rows = fetched.map_err(|error| StoreError::of(&sql.text, error))?;
-    let decoded: Result<_, _> = rows.iter().map(|row| decode(row, columns)).collect();
+    let decoded = decode_all(&rows, |row| decode(row, columns)).await;
     decoded.map_err(|error| StoreError::of(&sql.text, error))
 }
 
