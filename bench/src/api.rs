@@ -14,12 +14,16 @@ use serde_json::{Value, json};
 
 use crate::{
     cloud::{self, API, Cloud},
-    figures::{heading, milliseconds, percentile, verdict},
+    figures::{heading, median, milliseconds, percentile, verdict},
+    processes::Part,
 };
 
 const CONCURRENCY: &[usize] = &[1, 16];
 const RUN: Duration = Duration::from_secs(4);
 const PORTS: usize = 5_000;
+/// Forwards in one go, and those that are there before the second go.
+const SOME: usize = 100;
+const SIBLINGS: usize = 2_000;
 const SECRET: &str = "bench";
 const GOAL_MB: f64 = 40.0;
 
@@ -98,6 +102,8 @@ fn on_database(name: &str, database: Option<&str>) -> anyhow::Result<()> {
         path: cloud::forwards_path(&router),
         body: &|n| json!({"gateway_port_forwarding": cloud::forward(&router, n + 1, n + 1)}),
     })?;
+    let lonely = cloud::router(&mut api, &external, cloud.node.name())?;
+    siblings(name, &mut api, &external, &lonely)?;
     case(&Case {
         name: "list 1,000 of 5,000 ports",
         method: "GET",
@@ -115,6 +121,44 @@ fn on_database(name: &str, database: Option<&str>) -> anyhow::Result<()> {
         resident_mb(&server)?,
         resident_mb(&agent)?
     );
+    Ok(())
+}
+
+/// What a forward more costs where there are few of the same floating IP or of the router, which has
+/// none yet, and where there are many.
+fn siblings(
+    database: &str,
+    api: &mut Api,
+    external: &str,
+    router: &cloud::Router,
+) -> anyhow::Result<()> {
+    let floating_ip = json!({"floatingip": {"floating_network_id": external}});
+    let floating_ip = api.expect(201, "POST", "/v2.0/floatingips", Some(&floating_ip))?;
+    let path = format!(
+        "/v2.0/floatingips/{}/port_forwardings",
+        cloud::text(&floating_ip["floatingip"]["id"])
+    );
+    let gateway = (cloud::forwards_path(router), "gateway_port_forwarding", "gateway forward");
+    for (path, name, shown) in [(path, "port_forwarding", "floating IP forward"), gateway] {
+        let forward = |number: usize| cloud::forward(router, number + 1, number + 1);
+        let some = |api: &mut Api, first: usize| -> anyhow::Result<f64> {
+            let mut times = Vec::new();
+            for number in first..first + SOME {
+                let before = Instant::now();
+                api.expect(201, "POST", &path, Some(&json!({ name: forward(number) })))?;
+                times.push(milliseconds(before.elapsed()));
+            }
+            Ok(median(&mut times))
+        };
+        let few = some(api, 0)?;
+        let many: Vec<Value> = (SOME..SOME + SIBLINGS).map(forward).collect();
+        api.expect(201, "POST", &path, Some(&json!({ format!("{name}s"): many })))?;
+        let full = some(api, SOME + SIBLINGS)?;
+        println!(
+            "{database:<11} {shown}: {few:.2} ms among few, {full:.2} ms beside {SIBLINGS} of the \
+             same (p50)"
+        );
+    }
     Ok(())
 }
 
@@ -176,15 +220,7 @@ fn measure(
 
 /// What the server's process has used of the CPUs so far; its database's processes not counted.
 fn cpu_ms(process: &Navigator<'_>) -> anyhow::Result<f64> {
-    let pid = process.process().context("a running process")?.pid();
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name, which may hold spaces, ends with the last parenthesis; times are in 1/100 s.
-    let (_, fields) = stat.rsplit_once(')').context("a process's stat")?;
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let ticks = |index: usize| -> anyhow::Result<f64> {
-        Ok(fields.get(index).context("times")?.parse::<f64>()?)
-    };
-    Ok((ticks(11)? + ticks(12)?) * 10.0)
+    Part::new("server", process.process().context("a running process")?.pid()).cpu_ms()
 }
 
 /// VmRSS, in MB.

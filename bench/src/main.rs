@@ -9,8 +9,11 @@ mod connections;
 mod figures;
 mod latency;
 mod load;
+mod peers;
+mod processes;
 mod relay;
 mod scale;
+mod stock;
 
 use anyhow::bail;
 
@@ -19,8 +22,8 @@ fn main() -> anyhow::Result<()> {
     if part == "relay-child" {
         return relay::child(&std::env::args().skip(2).collect::<Vec<_>>());
     }
-    if !"abcdefg".contains(&part) {
-        bail!("parts are a, b, c (with d), e, f and g");
+    if !"abcdefgh".contains(&part) {
+        bail!("parts are a, b, c (with d), e, f, g and h");
     }
     figures::machine();
     let wanted = |letter: &str| part.is_empty() || part == letter;
@@ -41,6 +44,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("g") {
         relay::run()?;
+    }
+    if wanted("h") {
+        peers::run()?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{LabError, Namespaces};
 
-/// Longest wait for a connection, an answer, or the next part of it.
+/// Longest wait for a connection, an answer, or the next part of it, if nothing else is said.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client of one server, seen from one host.
@@ -22,6 +22,7 @@ pub struct Api {
     from: Namespaces,
     server: SocketAddr,
     headers: Vec<(String, String)>,
+    timeout: Duration,
     connection: Option<BufReader<TcpStream>>,
 }
 
@@ -50,13 +51,20 @@ impl Response {
 
 impl Api {
     pub fn new(from: &Namespaces, server: SocketAddr) -> Self {
-        Self { from: from.clone(), server, headers: Vec::new(), connection: None }
+        Self { from: from.clone(), server, headers: Vec::new(), timeout: TIMEOUT, connection: None }
     }
 
     /// Sends a header with every request (`X-Auth-Token`).
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Waits that long for a server that is known to take its time.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
@@ -129,15 +137,15 @@ impl Api {
 
     fn connect(&self) -> Result<TcpStream, LabError> {
         let context = || LabError::io(format!("connect to {}", self.server));
-        let server = self.server;
+        let (server, timeout) = (self.server, self.timeout);
         let stream = self
             .from
-            .thread(move || TcpStream::connect_timeout(&server, TIMEOUT))?
+            .thread(move || TcpStream::connect_timeout(&server, timeout))?
             .map_err(context())?;
         stream
             .set_nodelay(true)
-            .and_then(|()| stream.set_read_timeout(Some(TIMEOUT)))
-            .and_then(|()| stream.set_write_timeout(Some(TIMEOUT)))
+            .and_then(|()| stream.set_read_timeout(Some(timeout)))
+            .and_then(|()| stream.set_write_timeout(Some(timeout)))
             .map_err(context())?;
         Ok(stream)
     }

@@ -100,6 +100,12 @@ impl Postgres {
         self.host.run(&["rm", "-f", "/run/pg/data/postmaster.pid"]).expect("rm");
     }
 
+    /// The ids of its processes, as the caller sees them.
+    pub fn processes(&self) -> Vec<u32> {
+        let all = self.host.processes().unwrap_or_else(|error| panic!("{}", with_sources(&error)));
+        all.into_iter().map(|(pid, _)| pid).collect()
+    }
+
     /// After a [`Self::kill9`]: recovers what was committed.
     pub fn restart(&self) {
         self.launch();
