@@ -42,8 +42,9 @@ fuzz: packages
 		PROPTEST_CASES=$${PROPTEST_CASES:-2000} $(CARGO) test --quiet --workspace fuzz_ || exit 1; \
 	done
 
+# Stock Neutron, which part h runs beside Navigator, wants more of Debian.
 bench:
-	@scripts/install-packages haproxy socat
+	@scripts/install-packages haproxy socat $(if $(filter-out h,$(PART)),,mariadb-server rabbitmq-server)
 	$(CARGO) build --release --bin navigator --bin navigator-bench
 	@target/release/navigator-bench $(PART)
 

@@ -116,10 +116,9 @@ fn peer<'a>(
     others: Vec<Part>,
 ) -> anyhow::Result<Peer<'a>> {
     let token = keystone.token.clone();
-    let mut api = client(host, address, &token);
     let start = Instant::now();
-    let scene = Scene::make(&mut api, &keystone.project_id)?;
-    println!("{name}: {} ports made in {:.0} s", case::PORTS, start.elapsed().as_secs_f64());
+    let scene = Scene::make(&|| client(host, address, &token), &keystone.project_id)?;
+    println!("{name}: {} ports made in {:.0} s", case::ports(), start.elapsed().as_secs_f64());
     Ok(Peer { name, host, address, token, own, others, scene })
 }
 

@@ -2,14 +2,21 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use anyhow::bail;
 use navigator_lab::Api;
 use serde_json::{Value, json};
 
 use crate::cloud::text;
 
-pub(super) const PORTS: usize = 5_000;
-/// Ports in one request.
+/// Ports in one request, and requests at once, since stock takes long for them.
 const BULK: usize = 100;
+const AT_ONCE: usize = 2;
+
+/// How many there are while they are listed. Fewer for a quick look, which is then no measurement.
+pub(super) fn ports() -> usize {
+    let named = std::env::var("NAVIGATOR_BENCH_PORTS").ok().and_then(|number| number.parse().ok());
+    named.unwrap_or(5_000)
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Case {
@@ -40,15 +47,16 @@ pub(super) struct Asked {
 }
 
 impl Case {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::ListPorts => "list 1,000 of 5,000 ports",
+    pub(super) fn name(self) -> String {
+        let name = match self {
+            Self::ListPorts => return format!("list 1000 of {} ports", ports()),
             Self::ShowPort => "show port",
             Self::UpdatePort => "update port",
             Self::CreateNetwork => "create network",
             Self::CreatePort => "create port",
             Self::CreateForward => "create floating IP forward",
-        }
+        };
+        name.to_owned()
     }
 
     pub(super) fn asked(self, scene: &Scene) -> Asked {
@@ -92,7 +100,12 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    pub(super) fn make(api: &mut Api, project_id: &str) -> anyhow::Result<Self> {
+    /// By as many connections as it takes.
+    pub(super) fn make(
+        connect: &(dyn Fn() -> Api + Sync),
+        project_id: &str,
+    ) -> anyhow::Result<Self> {
+        let api = &mut connect();
         unlimited(api, project_id)?;
         let external = network(
             api,
@@ -108,16 +121,9 @@ impl Scene {
         let target = create(api, "ports", "port", json!({"network_id": inner.id}))?;
         let floating_ip =
             create(api, "floatingips", "floatingip", json!({"floating_network_id": external.id}))?;
-        let mut ports = Vec::new();
-        for _ in 0..PORTS / BULK {
-            let body = json!({"ports": vec![json!({"network_id": inner.id}); BULK]});
-            let made = api.expect(201, "POST", "/v2.0/ports", Some(&body))?;
-            let first = made["ports"].as_array().and_then(|made| made.first());
-            ports.extend(first.map(|port| text(&port["id"]).to_owned()));
-        }
         Ok(Self {
+            ports: fill(connect, &inner.id)?,
             network: inner.id,
-            ports,
             floating_ip: text(&floating_ip["id"]).to_owned(),
             target,
             number: AtomicUsize::new(0),
@@ -134,6 +140,30 @@ impl Scene {
             "internal_ip_address": self.target["fixed_ips"][0]["ip_address"],
         })
     }
+}
+
+/// Ports of the network; the id of one of each bulk.
+fn fill(connect: &(dyn Fn() -> Api + Sync), network: &str) -> anyhow::Result<Vec<String>> {
+    let bulks = AtomicUsize::new(ports().div_ceil(BULK));
+    let body = json!({"ports": vec![json!({"network_id": network}); BULK]});
+    let some = || -> anyhow::Result<Vec<String>> {
+        let mut api = connect();
+        let mut ids = Vec::new();
+        while bulks.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
+            let made = api.expect(201, "POST", "/v2.0/ports", Some(&body))?;
+            ids.push(text(&made["ports"][0]["id"]).to_owned());
+        }
+        Ok(ids)
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(some)).collect();
+        let mut ids = Vec::new();
+        for client in running {
+            let Ok(made) = client.join() else { bail!("a client's thread ended early") };
+            ids.append(&mut made?);
+        }
+        Ok(ids)
+    })
 }
 
 struct Made {
