@@ -1,7 +1,14 @@
 //! The extensions that work here. Clients switch behaviour on these names, so nothing is listed
 //! that is not served. A resource's own extension is listed because the resource is declared.
 
-use axum::{Json, extract::Path};
+use std::sync::LazyLock;
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::Path,
+    http::{HeaderName, header},
+};
 use navigator_resources::{Declaration, Rules, Visitor, visit_all};
 use serde_json::{Value, json};
 
@@ -64,8 +71,11 @@ fn documents() -> Vec<Value> {
     known.0.iter().map(Extension::document).collect()
 }
 
-pub(crate) async fn list() -> Json<Value> {
-    Json(json!({"extensions": documents()}))
+/// Clients ask for it before much else, and it stays the same: the text is made once.
+pub(crate) async fn list() -> ([(HeaderName, &'static str); 1], Bytes) {
+    static TEXT: LazyLock<Bytes> =
+        LazyLock::new(|| Bytes::from(json!({"extensions": documents()}).to_string()));
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.clone())
 }
 
 pub(crate) async fn show(Path(alias): Path<String>) -> Result<Json<Value>, Fault> {
