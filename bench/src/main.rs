@@ -4,6 +4,7 @@
 
 mod agent;
 mod api;
+mod attacks;
 mod cloud;
 mod connections;
 mod figures;
@@ -22,8 +23,11 @@ fn main() -> anyhow::Result<()> {
     if part == "relay-child" {
         return relay::child(&std::env::args().skip(2).collect::<Vec<_>>());
     }
-    if !"abcdefgh".contains(&part) {
-        bail!("parts are a, b, c (with d), e, f, g and h");
+    if part == attacks::CHILD {
+        return attacks::child(&std::env::args().skip(2).collect::<Vec<_>>());
+    }
+    if !"abcdefghi".contains(&part) {
+        bail!("parts are a, b, c (with d), e, f, g, h and i");
     }
     figures::machine();
     let wanted = |letter: &str| part.is_empty() || part == letter;
@@ -47,6 +51,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("h") {
         peers::run()?;
+    }
+    if wanted("i") {
+        attacks::run()?;
     }
     Ok(())
 }

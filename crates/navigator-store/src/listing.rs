@@ -123,7 +123,7 @@ pub(crate) async fn list(
         sql.push(after);
         push_order(&mut sql, &keys, listing.paging);
     }
-    sql.many_rows = true;
+    sql.nullable = attributes.iter().map(|attribute| attribute.nullable).collect();
     let mut rows = backend.fetch(sql, &columns(attributes)).await?;
     if listing.paging == Paging::Before {
         rows.reverse();

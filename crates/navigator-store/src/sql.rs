@@ -57,9 +57,9 @@ pub(crate) struct Sql {
     pub(crate) params: Vec<Param>,
     /// PostgreSQL makes a plan for each execution: what is best depends on the values.
     pub(crate) plan_for_values: bool,
-    /// It is a SELECT of many rows, each of whose columns has the name that it is asked for by. See
-    /// `backend/sqlite.rs`.
-    pub(crate) many_rows: bool,
+    /// Of a SELECT of many rows, whose columns have the names that they are asked for by: whether each
+    /// may be NULL. See `backend/sqlite.rs`.
+    pub(crate) nullable: Vec<bool>,
     /// Who looks: what `$project` stands for in expressions.
     viewer: String,
     /// Where the viewer's project is bound.

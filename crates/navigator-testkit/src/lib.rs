@@ -8,6 +8,7 @@
 
 pub mod apart;
 pub mod cloud;
+pub mod hostile;
 pub mod keystone;
 pub mod navigator;
 pub mod nova;

@@ -31,7 +31,7 @@ pub(crate) async fn fetch(
     sql: Sql,
     columns: &[(&'static str, SqlType)],
 ) -> Result<Vec<Row>, StoreError> {
-    if sql.many_rows {
+    if !columns.is_empty() && sql.nullable.len() == columns.len() {
         return fetch_joined(connection, sql, columns).await;
     }
     let fetched = query(&sql.text, sql.params).fetch_all(connection).await;
@@ -41,36 +41,46 @@ pub(crate) async fn fetch(
 }
 
 /// sqlx copies every value of every row apart, which is most of what a long list costs. So here the
-/// database joins a row's values into one text: each that is not NULL behind a mark, with NUL between
-/// them, which no stored text contains.
+/// database joins a row's values into one text, with NUL between them, which no stored text contains.
+/// A value that might not be there stands behind a mark.
 async fn fetch_joined(
     connection: &mut SqliteConnection,
     sql: Sql,
     columns: &[(&'static str, SqlType)],
 ) -> Result<Vec<Row>, StoreError> {
-    let marked: Vec<String> =
-        columns.iter().map(|(name, _)| format!("'=' || \"{name}\"")).collect();
-    let text = format!("SELECT concat({}) FROM ({})", marked.join(", char(0), "), sql.text);
+    let value = |((name, _), nullable): (&(&str, SqlType), &bool)| match nullable {
+        true => format!("'=' || \"{name}\""),
+        false => format!("\"{name}\""),
+    };
+    let values: Vec<String> = columns.iter().zip(&sql.nullable).map(value).collect();
+    let text = format!("SELECT concat({}) FROM ({})", values.join(", char(0), "), sql.text);
     let fetched = query(&text, sql.params).fetch_all(connection).await;
     let rows = fetched.map_err(|error| StoreError::of(&sql.text, error))?;
-    let decoded = decode_all(&rows, |row| split(row, columns)).await;
+    let decoded = decode_all(&rows, |row| split(row, columns, &sql.nullable)).await;
     decoded.map_err(|error| StoreError::of(&sql.text, error))
 }
 
-fn split(row: &SqliteRow, columns: &[(&'static str, SqlType)]) -> Result<Row, sqlx::Error> {
+fn split(
+    row: &SqliteRow,
+    columns: &[(&'static str, SqlType)],
+    nullable: &[bool],
+) -> Result<Row, sqlx::Error> {
     let joined = row.try_get_unchecked::<&str, _>(0)?;
     let mut decoded = Row::with_capacity(columns.len());
     let mut values = joined.split('\0');
-    for (name, sql) in columns {
+    for ((name, sql), nullable) in columns.iter().zip(nullable) {
         let value = values.next().ok_or_else(|| sqlx::Error::ColumnNotFound((*name).to_owned()))?;
-        decoded
-            .push(name, unmarked(value, *sql).map_err(|error| sqlx::Error::Decode(error.into()))?);
+        let value = match nullable {
+            true => value.strip_prefix('='),
+            false => Some(value),
+        };
+        let value = value.map_or(Ok(SqlValue::Null), |value| typed(value, *sql));
+        decoded.push(name, value.map_err(|error| sqlx::Error::Decode(error.into()))?);
     }
     Ok(decoded)
 }
 
-fn unmarked(value: &str, sql: SqlType) -> Result<SqlValue, ParseIntError> {
-    let Some(value) = value.strip_prefix('=') else { return Ok(SqlValue::Null) };
+fn typed(value: &str, sql: SqlType) -> Result<SqlValue, ParseIntError> {
     Ok(match sql {
         SqlType::Bool => SqlValue::Bool(value.parse::<i64>()? != 0),
         SqlType::Int => SqlValue::Int(value.parse()?),

@@ -2,18 +2,11 @@
 
 use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 
-use navigator_testkit::{Postgres, Server, Site};
+use navigator_testkit::{
+    Postgres, Server, Site,
+    hostile::{Answers, Attack, HTPASSWD, PATIENCE, Victim},
+};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-
-use crate::{Answers, victim::Victim};
-
-/// Each password is its user's name.
-const HTPASSWD: &str = "\
-    alice:$2y$04$TlHuvlncJvA9kJP1WJotYuOuReJDgsoHQiWUtZo4FZXXK2Sm1yjlG\n\
-    bob:$2y$04$03DxDzQ1boJ3GLQiHuR3b.Z7GSQL/GRBofwgpp3cEV8A2juy9vFxe\n";
-
-/// Shorter than anybody would want it, so that the test is.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What the server may take for an attack.
 const MOST_GROWTH_KIB: u64 = 64 << 10;
@@ -66,17 +59,14 @@ impl Scene {
     }
 
     /// What the attack was answered, with the victim at work from its begin to its end.
-    pub(crate) async fn during(
-        &self,
-        name: &str,
-        attack: impl Future<Output = Answers> + Send + 'static,
-    ) -> Answers {
+    pub(crate) async fn during(&self, attack: Attack) -> Answers {
+        let (name, address) = (attack.name, self.address());
         let before = self.calm().await;
         let resident = self.status_kib("VmRSS:");
         // From here on the peak counts.
         fs::write(self.file("clear_refs"), "5").unwrap();
         let mut victim = Victim::new(self.address());
-        let attack = tokio::spawn(attack);
+        let attack = tokio::spawn(async move { attack.run(address).await });
         // At least everything that it does once.
         while !attack.is_finished() || victim.requests() < 4 {
             victim.work().await;

@@ -8,21 +8,21 @@ use tokio::{
 };
 
 /// Two sources, as the server tells them apart.
-pub(crate) const ATTACKER: &str = "127.0.0.1:0";
-pub(crate) const VICTIM: &str = "127.0.0.2:0";
+pub(super) const ATTACKER: &str = "127.0.0.1:0";
+pub(super) const VICTIM: &str = "127.0.0.2:0";
 /// "alice:alice"
-pub(crate) const CREDENTIALS: &str = "authorization: Basic YWxpY2U6YWxpY2U=\r\n";
+pub(super) const CREDENTIALS: &str = "authorization: Basic YWxpY2U6YWxpY2U=\r\n";
 
-pub(crate) async fn connect(from: &str, to: SocketAddr) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(from.parse().unwrap()).unwrap();
-    let connection = socket.connect(to).await.unwrap();
-    connection.set_nodelay(true).unwrap();
+pub(super) async fn connect(from: &str, to: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(from.parse().expect("an address")).expect("an own address");
+    let connection = socket.connect(to).await.expect("a connection");
+    connection.set_nodelay(true).expect("no delay");
     connection
 }
 
 /// The status of what is answered until the server closes; 0 if nothing is.
-pub(crate) async fn status(connection: &mut TcpStream) -> u16 {
+pub(super) async fn status(connection: &mut TcpStream) -> u16 {
     let mut bytes = Vec::new();
     // A reset may come before or after the answer.
     let _ = connection.read_to_end(&mut bytes).await;
@@ -31,7 +31,7 @@ pub(crate) async fn status(connection: &mut TcpStream) -> u16 {
 }
 
 /// One request on a connection of its own, which the server closes.
-pub(crate) async fn exchange(to: SocketAddr, request: &[u8]) -> u16 {
+pub(super) async fn exchange(to: SocketAddr, request: &[u8]) -> u16 {
     let mut connection = connect(ATTACKER, to).await;
     // A server that has refused already may not read the rest.
     let _ = connection.write_all(request).await;

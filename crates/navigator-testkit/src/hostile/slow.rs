@@ -9,10 +9,9 @@ use tokio::{
     time::{interval, timeout},
 };
 
-use crate::{
-    Answers,
+use super::{
+    Answers, PATIENCE,
     attacker::{ATTACKER, CREDENTIALS, connect, status},
-    scene::PATIENCE,
 };
 
 /// As many connections are being made at the same time.
@@ -20,12 +19,12 @@ const AT_ONCE: usize = 64;
 /// A client that is not cut off by then never is.
 const BOUND: Duration = Duration::from_secs(60);
 
-pub(crate) fn head() -> Vec<u8> {
+pub(super) fn head() -> Vec<u8> {
     format!("GET / HTTP/1.1\r\nhost: x\r\n{CREDENTIALS}x-slow: ").into_bytes()
 }
 
 /// Announces one byte more than it has.
-pub(crate) fn body(length: usize) -> Vec<u8> {
+pub(super) fn body(length: usize) -> Vec<u8> {
     let length = length.saturating_sub(1);
     let head = format!(
         "POST /v2.0/networks HTTP/1.1\r\nhost: x\r\n{CREDENTIALS}content-length: {}\r\n\r\n",
@@ -50,17 +49,12 @@ fn tally(statuses: Vec<u16>) -> Answers {
 }
 
 /// Connections that send this at once and then such a byte each second, until they are closed.
-pub(crate) async fn drip(
-    to: SocketAddr,
-    count: usize,
-    first: Vec<u8>,
-    rest: Option<u8>,
-) -> Answers {
+pub(super) async fn drip(to: SocketAddr, count: usize, first: &[u8], rest: Option<u8>) -> Answers {
     let connections = connected(to, count).await;
     let each = connections.into_iter().map(async |connection| {
         let (mut read, mut write) = connection.into_split();
         let dripping = async {
-            let _ = write.write_all(&first).await;
+            let _ = write.write_all(first).await;
             let mut ticks = interval(Duration::from_secs(1));
             loop {
                 ticks.tick().await;
@@ -84,7 +78,7 @@ pub(crate) async fn drip(
 }
 
 /// Connections that say nothing, until they are closed.
-pub(crate) async fn idle(to: SocketAddr, count: usize) -> Answers {
+pub(super) async fn idle(to: SocketAddr, count: usize) -> Answers {
     let mut connections = connected(to, count).await;
     let each = connections
         .iter_mut()
@@ -93,14 +87,14 @@ pub(crate) async fn idle(to: SocketAddr, count: usize) -> Answers {
 }
 
 /// Connections whose answers are read late, so many that no socket holds them.
-pub(crate) async fn unread(to: SocketAddr, count: usize) -> Answers {
+pub(super) async fn unread(to: SocketAddr, count: usize) -> Answers {
     const REQUESTS: usize = 100;
     let mut connections = connected(to, count).await;
     let request =
         |last| format!("GET /v2.0/extensions HTTP/1.1\r\nhost: x\r\n{CREDENTIALS}{last}\r\n");
     let requests = request("").repeat(REQUESTS - 1) + &request("connection: close\r\n");
     for connection in &mut connections {
-        connection.write_all(requests.as_bytes()).await.unwrap();
+        connection.write_all(requests.as_bytes()).await.expect("the requests are taken");
     }
     tokio::time::sleep(PATIENCE / 2).await;
     let each = connections

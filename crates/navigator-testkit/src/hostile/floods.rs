@@ -7,17 +7,17 @@ use std::{
 
 use futures::future::join_all;
 
-use crate::{Answers, attacker::exchange};
+use super::{Answers, attacker::exchange};
 
 const ATTACKERS: usize = 8;
 const LASTS: Duration = Duration::from_millis(1500);
 
-pub(crate) async fn of(to: SocketAddr, request: Vec<u8>) -> Answers {
+pub(super) async fn of(to: SocketAddr, request: &[u8]) -> Answers {
     let start = Instant::now();
     let attackers = (0..ATTACKERS).map(async |_| {
         let mut answers = Answers::new();
         while start.elapsed() < LASTS {
-            *answers.entry(exchange(to, &request).await).or_default() += 1;
+            *answers.entry(exchange(to, request).await).or_default() += 1;
         }
         answers
     });

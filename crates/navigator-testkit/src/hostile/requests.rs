@@ -1,6 +1,6 @@
 //! What is beyond a limit, and how it is answered.
 
-use crate::attacker::CREDENTIALS;
+use super::attacker::CREDENTIALS;
 
 const MIB: usize = 1 << 20;
 
@@ -68,7 +68,7 @@ fn bomb() -> Vec<u8> {
 }
 
 /// What it is, the request, the status.
-pub(crate) fn table() -> Vec<(&'static str, Vec<u8>, u16)> {
+pub(super) fn table() -> Vec<(&'static str, Vec<u8>, u16)> {
     let many: String = (0..1000).map(|n| format!("x-{n}: a\r\n")).collect();
     let deep = format!("{{\"network\": {{\"name\": {}{}}}}}", "[".repeat(1000), "]".repeat(1000));
     let wide = |count: usize| {
@@ -96,6 +96,6 @@ pub(crate) fn table() -> Vec<(&'static str, Vec<u8>, u16)> {
 
 /// "alice:wrong" in the place of her own.
 fn with_wrong_password(request: Vec<u8>) -> Vec<u8> {
-    let text = String::from_utf8(request).unwrap();
+    let text = String::from_utf8_lossy(&request);
     text.replace("YWxpY2U6YWxpY2U=", "YWxpY2U6d3Jvbmc=").into_bytes()
 }

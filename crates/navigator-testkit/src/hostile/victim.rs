@@ -11,14 +11,15 @@ use tokio::{
     time::timeout,
 };
 
-use crate::attacker::{VICTIM, connect};
+use super::attacker::{VICTIM, connect};
 
 /// Far beyond what anybody should wait: a busy machine may take long, but not for ever.
 const BOUND: Duration = Duration::from_secs(30);
 /// "bob:bob"
 const CREDENTIALS: &str = "Basic Ym9iOmJvYg==";
 
-pub(crate) struct Victim {
+#[derive(Debug)]
+pub struct Victim {
     address: SocketAddr,
     connection: Option<TcpStream>,
     took: Vec<Duration>,
@@ -28,21 +29,21 @@ pub(crate) struct Victim {
 }
 
 impl Victim {
-    pub(crate) fn new(address: SocketAddr) -> Self {
+    pub fn new(address: SocketAddr) -> Self {
         Self { address, connection: None, took: Vec::new(), network: String::new(), step: 0 }
     }
 
-    pub(crate) fn requests(&self) -> usize {
+    pub fn requests(&self) -> usize {
         self.took.len()
     }
 
-    pub(crate) fn p99(&self) -> Duration {
+    pub fn p99(&self) -> Duration {
         let mut took = self.took.clone();
         took.sort_unstable();
         took[(took.len() * 99 / 100).min(took.len() - 1)]
     }
 
-    pub(crate) async fn work_for(&mut self, time: Duration) {
+    pub async fn work_for(&mut self, time: Duration) {
         let start = Instant::now();
         while start.elapsed() < time || self.network.is_empty() || self.step != 0 {
             self.work().await;
@@ -50,7 +51,7 @@ impl Victim {
     }
 
     /// The next request.
-    pub(crate) async fn work(&mut self) {
+    pub async fn work(&mut self) {
         let member = format!("/v2.0/networks/{}", self.network);
         let (method, path, body, expected) = match self.step {
             0 => ("POST", "/v2.0/networks", r#"{"network": {"name": "work"}}"#, 201),
@@ -64,8 +65,8 @@ impl Victim {
         self.took.push(start.elapsed());
         assert_eq!(status, expected, "{method} {path}: {body}");
         if self.step == 0 {
-            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-            self.network = body["network"]["id"].as_str().unwrap().to_owned();
+            let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+            self.network = body["network"]["id"].as_str().expect("an id").to_owned();
         }
         self.step = (self.step + 1) % 4;
     }
@@ -74,13 +75,13 @@ impl Victim {
         if self.connection.is_none() {
             self.connection = Some(connect(VICTIM, self.address).await);
         }
-        let connection = self.connection.as_mut().unwrap();
+        let connection = self.connection.as_mut().expect("it was made");
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: {CREDENTIALS}\r\n\
              content-length: {}\r\n\r\n{body}",
             body.len()
         );
-        connection.write_all(request.as_bytes()).await.unwrap();
+        connection.write_all(request.as_bytes()).await.expect("the request is taken");
         answer(connection).await
     }
 }
@@ -92,12 +93,18 @@ async fn answer(connection: &mut TcpStream) -> (u16, String) {
         let text = String::from_utf8_lossy(&bytes);
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-            let length: usize = length.map_or(0, |length| length.parse().unwrap());
+            let length: usize = length.map_or(0, |length| length.parse().expect("a length"));
             if body.len() >= length {
-                return (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned());
+                return (
+                    head.split(' ')
+                        .nth(1)
+                        .and_then(|status| status.parse().ok())
+                        .expect("a status"),
+                    body.to_owned(),
+                );
             }
         }
-        let read = connection.read_buf(&mut bytes).await.unwrap();
+        let read = connection.read_buf(&mut bytes).await.expect("an answer");
         assert!(read > 0, "the server closed the connection: {}", String::from_utf8_lossy(&bytes));
     }
 }
