@@ -63,11 +63,16 @@ impl Stock {
     }
 }
 
+/// The checkout.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 /// The directory of a private Python environment, which a script makes once.
 pub(crate) fn environment(name: &str, requirements: &str) -> anyhow::Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut script = Command::new(root.join("scripts/python-environment"));
-    let output = script.arg(name).arg(root.join(requirements)).stderr(Stdio::inherit()).output()?;
+    let mut script = Command::new(root().join("scripts/python-environment"));
+    let output =
+        script.arg(name).arg(root().join(requirements)).stderr(Stdio::inherit()).output()?;
     anyhow::ensure!(output.status.success(), "{name} could not be installed");
     Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
 }

@@ -7,7 +7,7 @@ use navigator_lab::{Api, Host, http};
 use navigator_testkit::{Postgres, navigator, stock::unaware};
 use serde_json::json;
 
-use super::{START_LIMIT, Start, environment, last_lines, loopback};
+use super::{START_LIMIT, Start, environment, last_lines, loopback, root};
 
 pub(super) const URL: &str = "http://127.0.0.1:5000";
 /// Of the user `neutron`, which both servers are.
@@ -47,8 +47,13 @@ impl Keystone {
         }
         let mut command = Command::new(start.program("gunicorn"));
         let at = loopback(PORT).to_string();
-        command.env("OS_KEYSTONE_CONFIG_FILES", &file).args(["--bind", &at, "--workers", "2"]);
-        start.background("keystone", command.arg("keystone.wsgi.api:application"))?;
+        command
+            .env("OS_KEYSTONE_CONFIG_FILES", &file)
+            .arg("--pythonpath")
+            .arg(root().join("interop"));
+        // One process, since what it remembers is its own.
+        command.args(["--bind", &at, "--workers", "1", "--threads", "4"]);
+        start.background("keystone", command.arg("keystone_wsgi:application"))?;
         http::wait_until_answered(host, loopback(PORT), "/v3", START_LIMIT)
             .with_context(|| last_lines(&dir.join("keystone.log")))?;
         register(host, &start)?;
@@ -105,6 +110,9 @@ expiration = 14400
 key_repository = {fernet}
 [credential]
 key_repository = {credential}
+[cache]
+enabled = true
+backend = dogpile.cache.memory
 "
     )
 }
