@@ -144,12 +144,12 @@ impl Scene {
 
 /// Ports of the network; the id of one of each bulk.
 fn fill(connect: &(dyn Fn() -> Api + Sync), network: &str) -> anyhow::Result<Vec<String>> {
-    let bulks = AtomicUsize::new(ports().div_ceil(BULK));
+    let (bulks, begun) = (ports().div_ceil(BULK), AtomicUsize::new(0));
     let body = json!({"ports": vec![json!({"network_id": network}); BULK]});
     let some = || -> anyhow::Result<Vec<String>> {
         let mut api = connect();
         let mut ids = Vec::new();
-        while bulks.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
+        while begun.fetch_add(1, Relaxed) < bulks {
             let made = api.expect(201, "POST", "/v2.0/ports", Some(&body))?;
             ids.push(text(&made["ports"][0]["id"]).to_owned());
         }
