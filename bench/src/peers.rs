@@ -97,7 +97,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
 fn start_navigator<'a>(host: &'a Host, postgres: &Postgres) -> Navigator<'a> {
     let address = loopback(9797);
     let config = navigator::all_in_one(host, address, Some(&postgres.database()), &[]);
-    let networks = "[network]\nphysical_networks = ['external']\n\n";
+    // Requests are logged on neither side.
+    let networks = "[network]\nphysical_networks = ['external']\n\n[log]\nfilter = 'warn'\n\n";
     Navigator::start(
         host,
         "server",
