@@ -172,30 +172,6 @@ fn a_target_that_fails_is_told_once_and_so_is_its_return() {
 }
 
 #[test]
-fn that_there_is_no_descriptor_left_is_told_once_however_long_it_lasts() {
-    own_network();
-    says(1001, "one");
-    let mut limited = Command::new("prlimit");
-    limited.args(["--nofile=40:40", env!("CARGO_BIN_EXE_navigator"), "relay"]);
-    limited.args(["tcp", "127.0.0.1:4001", "127.0.0.1:1001"]).env("NO_COLOR", "1");
-    let program = Program::start(&mut limited);
-    program.says("ready");
-    let come = || TcpStream::connect("127.0.0.1:4001").unwrap();
-    let mut clients: std::collections::VecDeque<_> = (0..40).map(|_| come()).collect();
-    program.says("no descriptor left");
-    for _ in 0..100 {
-        clients.pop_front();
-        clients.push_back(come());
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    drop(clients);
-    eventually("who comes is served", || come().read_exact(&mut [0; 3]).is_ok());
-    let again = program.log.try_iter().filter(|line| line.contains("no descriptor left")).count();
-    let workers = std::thread::available_parallelism().unwrap().get();
-    assert!(again < workers, "told {again} times more");
-}
-
-#[test]
 fn a_target_without_a_route_is_told_as_such() {
     own_network();
     let program = Program::start(&mut command(&["tcp", "127.0.0.1:4001", "203.0.113.7:22"]));
