@@ -10,7 +10,7 @@ mod text;
 pub(crate) use text::{ids, text_attribute};
 
 pub(crate) use json::show_stored_json;
-pub(crate) use text::show_text;
+pub(crate) use text::{show_text, text_schema};
 
 pub use dns::{DnsDomain, DnsName};
 pub use json::{Dict, JsonValue};

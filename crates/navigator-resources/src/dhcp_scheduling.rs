@@ -70,7 +70,8 @@ fn place(
     let served: Vec<Subnet> = subnets.iter().filter(|s| s.enable_dhcp).cloned().collect();
     let mut writes = Writes::new();
     if served.is_empty() {
-        for port in &existing {
+        // One that never served anything was put there by an administrator, and waits.
+        for port in existing.iter().filter(|port| !port.fixed_ips.is_empty()) {
             writes.append(port::remove(port, facts)?);
         }
         return Ok(writes);

@@ -50,6 +50,8 @@ pub use refusal::Refusal;
 pub use registry::*;
 pub use resource::{Changes, Input, Reshape, Resource};
 pub use row::{DecodeError, Row, SqlType, SqlValue};
-pub use rules::{Consequence, Cutoff, Embedded, Lazy, MemberAction, Moment, Momentary, Rules};
+pub use rules::{
+    Consequence, Cutoff, Embedded, Lazy, MemberAction, Moment, Momentary, Rules, Schemas,
+};
 pub use standard::Standard;
 pub use writes::{Write, Writes};

@@ -37,9 +37,16 @@ pub struct Moment<'a> {
     pub settings: &'a Settings,
 }
 
+/// JSON schemas by name.
+pub type Schemas = &'static [(&'static str, fn() -> Value)];
+
 /// An attribute that depends on the moment it is looked at.
 pub struct Momentary {
     pub name: &'static str,
+    /// What it means, for the reference.
+    pub docs: &'static str,
+    /// JSON schema of what is shown.
+    pub schema: fn() -> Value,
     /// Appends its JSON.
     pub show: fn(&Row, &Moment<'_>, &mut Vec<u8>) -> Result<(), DecodeError>,
     /// How lists are filtered by it; `None` if they are not.
@@ -139,6 +146,12 @@ pub trait Rules: Resource {
     /// them. Policies that they need stay.
     fn used_by(&self, _action: Action, _facts: &Facts) -> Result<Vec<ProjectId>, Stop> {
         Ok(Vec::new())
+    }
+
+    /// JSON schemas of what its answers show otherwise than attribute by attribute
+    /// ([`Reshape`]), by name.
+    fn reshaped() -> Schemas {
+        &[]
     }
 
     fn actions() -> &'static [MemberAction<Self>] {

@@ -3,10 +3,16 @@
 use std::sync::OnceLock;
 
 use axum::Json;
-use navigator_resources::{Attribute, Declaration, OnCreate};
+use navigator_resources::Declaration;
 use serde_json::{Map, Value, json};
 
-use super::{Described, fixed::FIXED, resources, spaced};
+use super::{
+    Described, actions,
+    fixed::{self, Answer, FIXED, Fixed},
+    links, resources,
+    schemas::{self, reference},
+    spaced,
+};
 
 /// `GET /openapi.json`: without a token, as the version documents.
 pub(crate) async fn serve() -> Json<&'static Value> {
@@ -17,20 +23,15 @@ pub(crate) async fn serve() -> Json<&'static Value> {
 fn document() -> Value {
     let mut paths = Map::new();
     let mut schemas = Map::new();
-    for described in &resources() {
-        add_resource(described, &mut paths);
-        add_schemas(described.declaration, &mut schemas);
+    let resources = resources();
+    for described in &resources {
+        add_resource(described, &resources, &mut paths);
+        schemas::add(described, &mut schemas);
     }
     for route in FIXED {
-        let mut operation = operation(route.summary, route.path);
-        operation["responses"] = responses(route.status, json!({}));
-        // Whoever asks for versions or health is asked nothing.
-        if !route.path.starts_with("/v2.0") {
-            operation["security"] = json!([]);
-        }
-        insert(&mut paths, route.path, route.method, operation);
+        insert(&mut paths, route.path, route.method, fixed_operation(route));
     }
-    schemas.insert("NeutronError".to_owned(), error_schema());
+    schemas.insert("NeutronError".to_owned(), schemas::error());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -55,20 +56,12 @@ fn document() -> Value {
     })
 }
 
-fn error_schema() -> Value {
-    // 401 comes in Keystone's form, the others in Neutron's.
-    json!({"type": "object", "properties": {
-        "NeutronError": {"type": "object", "required": ["type", "message", "detail"], "properties": {
-            "type": {"type": "string", "description": "Clients select errors by it."},
-            "message": {"type": "string"},
-            "detail": {"type": "string"},
-        }},
-        "error": {"type": "object"},
-    }})
-}
-
 fn content(schema: Value) -> Value {
     json!({"application/json": {"schema": schema}})
+}
+
+fn plain_text() -> Value {
+    json!({"text/plain": {"schema": fixed::text()}})
 }
 
 fn insert(paths: &mut Map<String, Value>, path: &str, method: &str, operation: Value) {
@@ -77,7 +70,7 @@ fn insert(paths: &mut Map<String, Value>, path: &str, method: &str, operation: V
 }
 
 /// With the ids in its path as parameters.
-fn operation(summary: &str, path: &str) -> Value {
+fn operation(name: String, summary: &str, path: &str) -> Value {
     let parameters: Vec<Value> = path
         .split('/')
         .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
@@ -86,18 +79,44 @@ fn operation(summary: &str, path: &str) -> Value {
                            "schema": {"type": "string", "minLength": 1}})
         })
         .collect();
-    json!({"summary": summary, "parameters": parameters})
+    json!({"operationId": name, "summary": summary, "parameters": parameters})
+}
+
+fn body(schema: Value) -> Value {
+    json!({"required": true, "content": content(schema)})
+}
+
+fn fixed_operation(route: &Fixed) -> Value {
+    let words = route.summary.split(|c: char| !c.is_ascii_alphabetic()).filter(|w| !w.is_empty());
+    let name = words.map(str::to_lowercase).collect::<Vec<_>>().join("_");
+    let mut operation = operation(name, route.summary, route.path);
+    if let Some(asked) = route.asks {
+        operation["requestBody"] = body(asked());
+    }
+    let answer = match route.answers {
+        Answer::Nothing => None,
+        Answer::Text => Some(plain_text()),
+        Answer::Json(schema) => Some(content(schema())),
+    };
+    operation["responses"] = responses(route.status, answer);
+    // Whoever asks for versions or health is asked nothing.
+    if !route.path.starts_with("/v2.0") {
+        operation["security"] = json!([]);
+        let unready = json!({"description": "Not now.", "content": plain_text()});
+        operation["responses"]["503"] = unready;
+    }
+    operation
 }
 
 /// Every refusal that any operation may answer with: which one depends on policy, quota, state and
 /// load as much as on the request.
 const REFUSALS: &[u16] = &[400, 401, 403, 404, 405, 408, 409, 412, 413, 414, 431, 501, 503];
 
-fn responses(success: u16, schema: Value) -> Value {
+fn responses(success: u16, content: Option<Value>) -> Value {
     let mut responses = Map::new();
     let mut good = json!({"description": "Done."});
-    if success != 204 {
-        good["content"] = content(schema);
+    if let Some(content) = content {
+        good["content"] = content;
     }
     responses.insert(success.to_string(), good);
     for status in REFUSALS {
@@ -107,83 +126,107 @@ fn responses(success: u16, schema: Value) -> Value {
     Value::Object(responses)
 }
 
-fn reference(declaration: &Declaration, kind: &str) -> Value {
-    json!({"$ref": format!("#/components/schemas/{}{kind}", declaration.class)})
+fn answered(success: u16, schema: Value) -> Value {
+    responses(success, Some(content(schema)))
 }
 
-fn object(key: &str, value: Value) -> Value {
-    json!({"type": "object", "required": [key], "properties": { key: value }})
-}
-
-fn add_resource(described: &Described, paths: &mut Map<String, Value>) {
+fn add_resource(described: &Described, all: &[Described], paths: &mut Map<String, Value>) {
     let declaration = described.declaration;
     let name = spaced(declaration.name);
     let collection = declaration.url("{parent}");
     let member = format!("{collection}/{{id}}");
-    let (one, many) = (declaration.name, declaration.collection);
-    let shown = reference(declaration, "");
+    let operation = |verb: &str, summary: String, path: &str| {
+        operation(links::operation(verb, declaration), &summary, path)
+    };
+    let one = || fixed::holding(declaration.name, reference(declaration, ""));
 
-    let mut list = operation(&format!("List {}", spaced(many)), &collection);
+    let many = spaced(declaration.collection);
+    let mut list = operation("list", format!("List {many}"), &collection);
     add_query(declaration, &mut list);
-    let items = json!({"type": "array", "items": shown});
-    list["responses"] = responses(200, object(many, items.clone()));
+    list["responses"] = answered(200, page(declaration));
     insert(paths, &collection, "get", list);
-
     if declaration.verbs.create {
-        let mut create = operation(&format!("Create a {name}, or several"), &collection);
-        let input = reference(declaration, "Create");
-        create["requestBody"] = json!({"required": true, "content": content(json!({"anyOf": [
-            object(one, input.clone()),
-            object(many, json!({"type": "array", "minItems": 1, "items": input})),
-        ]}))});
-        let either = json!({"anyOf": [object(one, shown.clone()), object(many, items)]});
-        create["responses"] = responses(201, either);
+        let mut create = operation("create", format!("Create a {name}, or several"), &collection);
+        create["requestBody"] = body(one_or_many(declaration, "Create"));
+        create["responses"] = answered(201, one_or_many(declaration, ""));
+        create["responses"]["201"]["links"] = links::of_created(described, all);
         insert(paths, &collection, "post", create);
     }
 
-    let mut show = operation(&format!("Show a {name}"), &member);
-    show["responses"] = responses(200, object(one, shown.clone()));
+    let mut show = operation("show", format!("Show a {name}"), &member);
+    show["responses"] = answered(200, one());
     insert(paths, &member, "get", show);
     if declaration.verbs.update {
-        let mut update = operation(&format!("Update a {name}"), &member);
-        let body = object(one, reference(declaration, "Update"));
-        update["requestBody"] = json!({"required": true, "content": content(body)});
-        update["responses"] = responses(200, object(one, shown));
+        let mut update = operation("update", format!("Update a {name}"), &member);
+        let input = reference(declaration, "Update");
+        update["requestBody"] = body(fixed::holding(declaration.name, input));
+        update["responses"] = answered(200, one());
         insert(paths, &member, "put", update);
     }
     if declaration.verbs.delete {
-        let mut delete = operation(&format!("Delete a {name}"), &member);
-        delete["responses"] = responses(204, Value::Null);
+        let mut delete = operation("delete", format!("Delete a {name}"), &member);
+        delete["responses"] = responses(204, None);
         insert(paths, &member, "delete", delete);
     }
     if declaration.tags {
-        add_tags(&member, &name, paths);
+        add_tags(declaration, &member, paths);
     }
+    add_actions(described, &member, paths);
+}
+
+/// An object of the resource, or a list of them under the collection's name.
+fn one_or_many(declaration: &Declaration, kind: &str) -> Value {
+    let item = reference(declaration, kind);
+    let mut items = fixed::list(item.clone());
+    items["minItems"] = json!(1);
+    json!({"anyOf": [
+        fixed::holding(declaration.name, item),
+        fixed::holding(declaration.collection, items),
+    ]})
+}
+
+/// A list, with links where it is one page of several.
+fn page(declaration: &Declaration) -> Value {
+    let items = fixed::list(reference(declaration, ""));
+    let mut page = fixed::holding(declaration.collection, items);
+    page["properties"][format!("{}_links", declaration.collection)] = fixed::links();
+    page
+}
+
+fn add_actions(described: &Described, member: &str, paths: &mut Map<String, Value>) {
+    let declaration = described.declaration;
     for action in &described.actions {
         let path = format!("{member}/{action}");
-        let mut act = operation(&format!("{} of a {name}", spaced(action)), &path);
-        let body = content(json!({"type": "object"}));
-        act["requestBody"] = json!({"required": true, "content": body});
-        act["responses"] = responses(200, json!({}));
+        let summary = format!("{} of a {}", spaced(action), spaced(declaration.name));
+        let mut act = operation(links::operation_on(declaration, action), &summary, &path);
+        let any = || json!({"type": "object"});
+        act["requestBody"] = body(actions::body(action).unwrap_or_else(any));
+        act["responses"] = answered(200, actions::answer(action));
         insert(paths, &path, "put", act);
     }
 }
 
-fn add_tags(member: &str, name: &str, paths: &mut Map<String, Value>) {
-    let all = format!("{member}/tags");
-    let one = format!("{all}/{{tag}}");
-    for (path, method, summary, status) in [
-        (&all, "get", "List the tags", 200),
-        (&all, "put", "Replace the tags", 200),
-        (&all, "post", "Add tags to those", 200),
-        (&all, "delete", "Remove the tags", 204),
-        (&one, "get", "Ask for one of the tags", 204),
-        (&one, "put", "Add one to the tags", 201),
-        (&one, "delete", "Remove one of the tags", 204),
+fn add_tags(declaration: &Declaration, member: &str, paths: &mut Map<String, Value>) {
+    let name = spaced(declaration.name);
+    let (all, one) = (format!("{member}/tags"), format!("{member}/tags/{{tag}}"));
+    let tags = || fixed::holding("tags", schemas::tags());
+    for (path, method, what, summary, status) in [
+        (&all, "get", "show_tags", "List the tags", 200),
+        (&all, "put", "replace_tags", "Replace the tags", 200),
+        (&all, "post", "add_tags", "Add tags to those", 200),
+        (&all, "delete", "remove_tags", "Remove the tags", 204),
+        (&one, "get", "show_tag", "Ask for one of the tags", 204),
+        (&one, "put", "add_tag", "Add one to the tags", 201),
+        (&one, "delete", "remove_tag", "Remove one of the tags", 204),
     ] {
-        let mut tags = operation(&format!("{summary} of a {name}"), path);
-        tags["responses"] = responses(status, json!({}));
-        insert(paths, path, method, tags);
+        let summary = format!("{summary} of a {name}");
+        let mut operation = operation(links::operation_on(declaration, what), &summary, path);
+        if matches!(what, "replace_tags" | "add_tags") {
+            operation["requestBody"] = body(tags());
+        }
+        let answer = (status == 200).then(|| content(tags()));
+        operation["responses"] = responses(status, answer);
+        insert(paths, path, method, operation);
     }
 }
 
@@ -195,8 +238,7 @@ fn add_query(declaration: &Declaration, list: &mut Value) {
             "name": name, "in": "query", "schema": schema, "description": description,
         }));
     };
-    let text = || json!({"type": "string"});
-    let texts = || json!({"type": "array", "items": {"type": "string"}});
+    let texts = || fixed::list(fixed::text());
     for attribute in declaration.all().filter(|a| a.filter && !a.internal) {
         push(attribute.name, texts(), "Only those with this value, or one of these.");
     }
@@ -208,55 +250,6 @@ fn add_query(declaration: &Declaration, list: &mut Value) {
     push("sort_dir", directions, "Direction of each `sort_key`.");
     push("fields", texts(), "Show only these attributes.");
     push("limit", json!({"type": "integer", "minimum": 0}), "At most so many; 0: no limit.");
-    push("marker", text(), "Id of the object before the page.");
+    push("marker", fixed::text(), "Id of the object before the page.");
     push("page_reverse", json!({"type": "boolean"}), "The page before the marker.");
-}
-
-fn add_schemas(declaration: &Declaration, schemas: &mut Map<String, Value>) {
-    let api = || declaration.all().filter(|attribute| !attribute.internal);
-    let shown = properties(api().filter(|a| a.visible), |a| (a.schema)());
-    let create = api().filter(|a| !matches!(a.on_create, OnCreate::Refused));
-    let mut create = properties(create, |a| {
-        let mut schema = (a.input_schema)();
-        if let OnCreate::Default(default) = a.on_create {
-            schema["default"] = default();
-        }
-        schema
-    });
-    let required: Vec<&str> = api()
-        .filter(|a| matches!(a.on_create, OnCreate::Required) && a.name != "project_id")
-        .map(|a| a.name)
-        .collect();
-    if !required.is_empty() {
-        create["required"] = json!(required);
-    }
-    let update = properties(api().filter(|a| a.update), |a| (a.input_schema)());
-    let mut insert = |kind: &str, mut schema: Value, closed: bool| {
-        if closed {
-            schema["additionalProperties"] = json!(false);
-        }
-        schema["description"] = json!(declaration.docs);
-        schemas.insert(format!("{}{kind}", declaration.class), schema);
-    };
-    insert("", shown, false);
-    insert("Create", create, true);
-    insert("Update", update, true);
-}
-
-fn properties(
-    attributes: impl Iterator<Item = &'static Attribute>,
-    schema: impl Fn(&Attribute) -> Value,
-) -> Value {
-    let mut properties = Map::new();
-    for attribute in attributes {
-        let mut schema = schema(attribute);
-        if !attribute.docs.is_empty() {
-            schema["description"] = json!(attribute.docs);
-        }
-        if attribute.name == "project_id" {
-            properties.insert("tenant_id".to_owned(), schema.clone());
-        }
-        properties.insert(attribute.name.to_owned(), schema);
-    }
-    json!({"type": "object", "properties": properties})
 }

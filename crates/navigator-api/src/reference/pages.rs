@@ -88,7 +88,27 @@ fn page(described: &Described) -> String {
     for attribute in declaration.all().filter(|a| !a.internal).filter(said) {
         attribute_line(&mut text, attribute);
     }
+    add_shown(&mut text, described);
     text
+}
+
+/// What answers show beside the attributes.
+fn add_shown(text: &mut String, described: &Described) {
+    for momentary in described.momentary {
+        let kind = type_name(&(momentary.schema)());
+        let filter = if momentary.filter.is_some() { "yes" } else { "" };
+        let (name, docs) = (momentary.name, momentary.docs);
+        line(text, format_args!("| `{name}` | {kind} |  |  | {filter} |  | {docs} |"));
+    }
+    for embedded in described.embedded {
+        let (name, of) = (embedded.name, spaced((embedded.declaration)().collection));
+        line(text, format_args!("| `{name}` | array |  |  |  |  | All its {of}. |"));
+    }
+    let known = |name: &str| described.declaration.attribute(name).is_some();
+    for (name, schema) in described.reshaped.iter().filter(|(name, _)| !known(name)) {
+        let kind = type_name(&schema());
+        line(text, format_args!("| `{name}` | {kind} |  |  |  |  | Computed. |"));
+    }
 }
 
 fn attribute_line(text: &mut String, attribute: &Attribute) {

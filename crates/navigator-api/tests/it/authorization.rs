@@ -10,6 +10,7 @@ mod parity;
 mod people;
 mod place;
 mod published;
+mod shown;
 mod world;
 
 use crate::cloud::Backend;
@@ -18,6 +19,11 @@ use matrix::Matrix;
 on_both! {
     every_attribute_is_open_to_whom_its_published_rule_names,
     every_route_answers_everybody_as_the_published_rules_have_it,
+    answers_show_what_the_document_says_and_nothing_else,
+}
+
+async fn answers_show_what_the_document_says_and_nothing_else(on: Backend) {
+    shown::run(on).await;
 }
 
 async fn every_route_answers_everybody_as_the_published_rules_have_it(on: Backend) {

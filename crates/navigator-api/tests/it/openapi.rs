@@ -1,6 +1,6 @@
 //! The OpenAPI document tells of routes that exist, and of each once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use navigator_api::guarded_routes;
 use serde_json::Value;
@@ -42,6 +42,50 @@ async fn every_route_is_in_the_document_once() {
         .filter(|(_, path)| !ALIASES.iter().any(|alias| path.starts_with(alias)))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// Whoever follows a link comes to an operation that takes the parameters it hands over, and each
+/// schema that a reference names is that of one resource.
+#[tokio::test]
+async fn links_lead_to_operations_and_no_two_have_one_name() {
+    let document = Cloud::new().await.get("nobody", "/openapi.json").await.expect(200);
+    let operations = document["paths"].as_object().unwrap().values();
+    let operations: Vec<&Value> =
+        operations.flat_map(|operations| operations.as_object().unwrap().values()).collect();
+    let mut named = BTreeMap::new();
+    for operation in &operations {
+        let name = operation["operationId"].as_str().unwrap();
+        assert!(named.insert(name, *operation).is_none(), "{name} twice");
+    }
+    let mut followed = 0;
+    for links in operations.iter().filter_map(|o| o["responses"]["201"]["links"].as_object()) {
+        for link in links.values() {
+            let operation = named[link["operationId"].as_str().unwrap()];
+            let takes: BTreeSet<&str> = operation["parameters"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|parameter| parameter["in"] == "path")
+                .map(|parameter| parameter["name"].as_str().unwrap())
+                .collect();
+            let given = link["parameters"].as_object().unwrap();
+            assert_eq!(given.keys().map(String::as_str).collect::<BTreeSet<_>>(), takes);
+            followed += 1;
+        }
+    }
+    assert!(followed > 100, "{followed}");
+}
+
+#[tokio::test]
+async fn each_resource_has_a_schema_of_its_own() {
+    let document = Cloud::new().await.get("nobody", "/openapi.json").await.expect(200);
+    let kinds = crate::every_resource::declarations();
+    let schema = |declaration: &&'static navigator_resources::Declaration| {
+        let path = format!("{}/{{id}}", declaration.url("{parent}"));
+        document["paths"][path]["get"]["responses"]["200"]["content"].to_string()
+    };
+    let schemas: BTreeSet<String> = kinds.iter().map(schema).collect();
+    assert_eq!(schemas.len(), kinds.len());
 }
 
 /// Sends each operation with ids of nothing: whatever it answers, it is neither an unknown URL nor

@@ -52,7 +52,7 @@ macro_rules! text_attribute {
             }
 
             fn schema() -> ::serde_json::Value {
-                ::serde_json::json!({"type": "string", "description": $what})
+                $crate::attribute::text_schema($what)
             }
         }
     };
@@ -72,6 +72,17 @@ macro_rules! ids {
 }
 
 pub(crate) use {ids, text_attribute};
+
+/// Of a text that is this: with the format that JSON schema knows it by, if it does.
+pub(crate) fn text_schema(what: &str) -> Value {
+    let mut schema = json!({"type": "string", "description": what});
+    match what {
+        "UUID" => schema["format"] = "uuid".into(),
+        "IPv4 address" => schema["format"] = "ipv4".into(),
+        _ => {}
+    }
+    schema
+}
 
 /// A stored text as JSON.
 pub(crate) fn show_text(value: &SqlValue, out: &mut Vec<u8>) -> Result<(), String> {

@@ -60,11 +60,8 @@ pub fn assign(
         .into());
     }
     let mut served = Subnet::of(pair.network.id, facts)?;
+    // Without any, the port has no address yet: it says who will serve the network.
     served.retain(|subnet| subnet.enable_dhcp);
-    if served.is_empty() {
-        let reason = format!("Network {network_id} has no subnet with DHCP to serve.");
-        return Err(Refusal::Conflict { reason }.into());
-    }
     add_server(&pair.network, &pair.agent.host, &served, facts, context)
 }
 

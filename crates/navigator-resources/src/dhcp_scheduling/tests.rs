@@ -165,3 +165,28 @@ fn a_chosen_address_is_seldom_the_servers() {
         table.create::<Port>(json!({"network_id": id, "fixed_ips": fixed_ips})).unwrap();
     }
 }
+
+#[test]
+fn an_agent_may_be_given_a_network_before_there_is_anything_to_serve() {
+    let mut table = Session::new();
+    let given = agent(DHCP_AGENT, "a");
+    table.put(&given);
+    table.put(&agent(DHCP_AGENT, "b"));
+    let network = network(&mut table);
+    let (agent_id, id) = (given.id.to_string(), network.id.to_string());
+    table.decide(|facts, context| Ok(((), assign(&agent_id, &id, facts, context)?))).unwrap();
+    let server = servers(&table).pop().unwrap();
+    assert_eq!((ips(&server).len(), &server.host_id), (0, &"a".into()));
+    let body = json!({"network_id": id, "ip_version": 4, "cidr": "10.0.1.0/24",
+        "enable_dhcp": false});
+    table.create::<Subnet>(body).unwrap();
+    assert_eq!(servers(&table), std::slice::from_ref(&server), "still nothing to serve");
+    subnet(&mut table, &network, "10.0.0.0/24");
+    let serving = servers(&table);
+    assert_eq!(
+        (serving.len(), serving[0].id, ips(&serving[0])),
+        (1, server.id, vec!["10.0.0.2".to_owned()])
+    );
+    table.decide(|facts, context| Ok(((), unassign(&agent_id, &id, facts, context)?))).unwrap();
+    assert_eq!(servers(&table), []);
+}

@@ -6,6 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use navigator_model::{AgentId, HostName};
+use serde_json::json;
 
 use crate::{
     Consequence, Context, Cutoff, Facts, Momentary, Port, Refusal, Resource, Rules, Select, Stop,
@@ -176,6 +177,8 @@ impl Rules for Agent {
 
 const ALIVE: Momentary = Momentary {
     name: "alive",
+    docs: "It was heard of lately.",
+    schema: || json!({"type": "boolean"}),
     show: |row, moment, out| {
         let heard = row.text("heartbeat_timestamp");
         let alive = alive(heard, &moment.now, moment.settings.agent_down_time_s);

@@ -13,7 +13,7 @@ use navigator_model::ProjectId;
 use serde_json::Value;
 
 use crate::{
-    Changes, Context, Facts, Refusal, Resource, Rules, Select, SqlValue, Standard, Stop, Writes,
+    Changes, Context, Facts, Refusal, Resource, Rules, Schemas, Select, SqlValue, Standard, Stop, Writes,
     attribute::Text,
 };
 
@@ -104,17 +104,12 @@ impl NetworkSegmentRange {
         facts.list(Select::eq("network_type", network_type).and("physical_network", physical))
     }
 
-    fn check(&self, facts: &Facts, context: &Context<'_>) -> Result<(), Stop> {
+    fn check(&self, facts: &Facts) -> Result<(), Stop> {
         let invalid = |error_message: String| Err(Refusal::InvalidInput { error_message }.into());
         let physical = self.physical_network.as_ref().map(|name| &name.0);
         match (self.network_type, physical) {
             (RangeType::Vlan, None) => {
                 return invalid("physical_network is required for VLAN ranges".to_owned());
-            }
-            (RangeType::Vlan, Some(name))
-                if !context.settings.physical_networks.contains(name) =>
-            {
-                return invalid(format!("physical_network '{name}' unknown"));
             }
             (RangeType::Vxlan | RangeType::Gre | RangeType::Geneve, Some(_)) => {
                 return invalid("physical_network is prohibited for tunnel ranges".to_owned());
@@ -153,6 +148,16 @@ impl NetworkSegmentRange {
 }
 
 impl Rules for NetworkSegmentRange {
+    fn reshaped() -> Schemas {
+        const {
+            &[
+                ("available", shown::available),
+                ("project_id", shown::owner),
+                ("tenant_id", shown::owner),
+            ]
+        }
+    }
+
     fn create(
         input: &NetworkSegmentRangeCreate,
         _parent: Option<&str>,
@@ -175,7 +180,7 @@ impl Rules for NetworkSegmentRange {
             let error_message = "the default range is the configuration's".to_owned();
             return Err(Refusal::InvalidInput { error_message }.into());
         }
-        range.check(facts, context)?;
+        range.check(facts)?;
         let mut writes = Writes::new();
         writes.insert(&range);
         Ok((range, writes))
@@ -185,7 +190,7 @@ impl Rules for NetworkSegmentRange {
         current: &Self,
         update: &NetworkSegmentRangeUpdate,
         facts: &Facts,
-        context: &Context<'_>,
+        _context: &Context<'_>,
     ) -> Result<(Self, Writes), Stop> {
         let mut range = current.clone();
         update.apply_to(&mut range);
@@ -193,7 +198,7 @@ impl Rules for NetworkSegmentRange {
         if range == *current {
             return Ok((range, writes));
         }
-        range.check(facts, context)?;
+        range.check(facts)?;
         range.check_left_out(Some((range.minimum, range.maximum)), facts)?;
         writes.update(&range);
         Ok((range, writes))

@@ -19,13 +19,13 @@ use navigator_model::{
     HostName, ObjectKey, PortId, RouterId, Scope,
     snapshot::{FixedIp, StaticRoute},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use configurations::{Configurations, ConfigurationsChange};
 pub use gateway_info::{GatewayInfo, GatewayRequest};
 
 use crate::{
-    AttributeValue, Changes, ConntrackHelper, Context, Embedded, Facts, MemberAction, Resource, Rules,
+    AttributeValue, Changes, ConntrackHelper, Context, Embedded, Facts, MemberAction, Resource, Rules, Schemas,
     Standard, Stop, Writes, attribute::Text, registry::{flavor::FlavorId, qos_policy::QosPolicyId},
 };
 
@@ -162,6 +162,10 @@ impl Rules for Router {
 
     fn embedded() -> &'static [Embedded] {
         const { &[Embedded::of::<ConntrackHelper>("conntrack_helpers", "router_id")] }
+    }
+
+    fn reshaped() -> Schemas {
+        const { &[("external_gateways", || json!({"type": "array", "items": {"type": "object"}}))] }
     }
 
     fn actions() -> &'static [MemberAction<Self>] {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{AttributeValue, SqlType, SqlValue};
 
@@ -12,6 +12,16 @@ pub(super) const USED: &str = "(SELECT string_agg(a.segmentation_id || '\t' || n
     WHERE a.network_type = network_segment_ranges.network_type \
     AND a.physical_network = COALESCE(network_segment_ranges.physical_network, '') \
     AND a.segmentation_id BETWEEN network_segment_ranges.minimum AND network_segment_ranges.maximum)";
+
+/// JSON schema of the free ids.
+pub(super) fn available() -> Value {
+    json!({"type": "array", "items": {"type": "integer"}})
+}
+
+/// JSON schema of whose range it is: nobody's where it is everybody's.
+pub(super) fn owner() -> Value {
+    json!({"type": ["string", "null"]})
+}
 
 /// Ids in use, each with the project whose network has it.
 #[derive(Clone, Debug, Default, PartialEq)]

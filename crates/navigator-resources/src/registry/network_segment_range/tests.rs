@@ -54,3 +54,14 @@ fn a_range_of_everybodys_has_no_owner() {
     assert_eq!((&shown["project_id"], &shown["default"]), (&Value::Null, &json!(false)));
     assert_eq!(shown["available"], json!([50, 51]));
 }
+
+#[test]
+fn a_range_may_be_of_a_physical_network_that_no_network_can_be_on_yet() {
+    let mut world = World::default();
+    let body = json!({"network_type": "vlan", "physical_network": "new", "minimum": 100,
+        "maximum": 200, "shared": false});
+    world.create::<NetworkSegmentRange>(&admin(), None, body).unwrap();
+    let body = json!({"provider:network_type": "vlan", "provider:physical_network": "new"});
+    let network = world.create::<Network>(&admin(), None, body);
+    assert_eq!(refusal(network).0, 400);
+}

@@ -5,6 +5,7 @@ use std::{borrow::Cow, net::IpAddr};
 
 use navigator_model::default_host_name;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::Port;
 use crate::{Context, DecodeError, Momentary, Refusal, attribute::DnsName};
@@ -39,6 +40,12 @@ impl Port {
 /// A name for each address.
 pub(super) const ASSIGNMENT: Momentary = Momentary {
     name: "dns_assignment",
+    docs: "A name for each address.",
+    schema: || {
+        let text = || json!({"type": "string"});
+        let members = json!({"hostname": text(), "ip_address": text(), "fqdn": text()});
+        json!({"type": "array", "items": {"type": "object", "properties": members}})
+    },
     show: |row, moment, out| {
         assign(row.text("dns_name"), row.text("fixed_ips"), &moment.settings.dns_domain, out)
             .map_err(|reason| DecodeError { table: "ports", column: "fixed_ips", reason })
