@@ -1,5 +1,7 @@
-//! What is left of a token where a server writes: its log, however much it says, and its database. On
-//! the machine's loopback; no root.
+//! Tokens beside a running server: who asks is known from them alone, and nothing is left of them where
+//! it writes: its log, however much it says, and its database. On the machine's loopback; no root.
+//!
+//! Keystone is the contract fake of the test kit unless NAVIGATOR_TEST_KEYSTONE names a real one.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use std::{fs, io::ErrorKind, net::TcpListener};
@@ -78,4 +80,77 @@ fn sec_cve_2013_2166_no_cache_outside_of_the_process_is_asked() {
     assert_eq!(memcache.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "it was asked");
     let log = server.end();
     assert!(log.contains("memcached_servers: ignored"), "{log}");
+}
+
+/// What a middleware would have told a service behind it, in spellings that some servers take for it.
+#[test]
+fn forged_identity_headers_in_any_spelling_have_no_effect() {
+    let Registered { keystone, server, .. } = Registered::start("");
+    let [alice, bob] = [keystone.account(&["member"]), keystone.account(&["member"])];
+    let [alices, bobs] = [keystone.log_in(&alice), keystone.log_in(&bob)];
+    let network = r#"{"network": {"name": "of alice"}}"#;
+    let made = server.ask("POST", "/v2.0/networks", &[("x-auth-token", &alices)], network);
+    assert_eq!(made.0, 201, "{}", made.1);
+    let body: serde_json::Value =
+        serde_json::from_str(made.1.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let path = format!("/v2.0/networks/{}", body["network"]["id"].as_str().unwrap());
+
+    let mut asked = 0;
+    for name in IDENTITY_HEADERS {
+        for name in spellings(name) {
+            for value in ["admin", "service", "True", "Confirmed", "all", &alice.project] {
+                let once = [("x-auth-token", bobs.as_str()), (&name, value)];
+                let twice = [&once[..], &[(name.as_str(), "admin")]].concat();
+                let nobody = [(name.as_str(), value)];
+                for (headers, status) in [(&once[..], 404), (&twice, 404), (&nobody, 401)] {
+                    let answer = server.ask("GET", &path, headers, "");
+                    assert_eq!(answer.0, status, "{headers:?}: {}", answer.1);
+                    asked += 1;
+                }
+            }
+        }
+    }
+    println!("{asked} requests with forged headers, 0 had an effect");
+    let answer = server.ask("GET", &path, &[("X-AUTH-TOKEN", &alices)], "");
+    assert_eq!(answer.0, 200, "{}", answer.1);
+}
+
+const IDENTITY_HEADERS: [&str; 20] = [
+    "x-roles",
+    "x-role",
+    "x-user",
+    "x-user-id",
+    "x-user-name",
+    "x-user-domain-id",
+    "x-tenant",
+    "x-tenant-id",
+    "x-project-id",
+    "x-project-name",
+    "x-project-domain-id",
+    "x-domain-id",
+    "x-is-admin-project",
+    "x-identity-status",
+    "x-service-roles",
+    "x-service-user-id",
+    "x-service-project-id",
+    "x-service-identity-status",
+    "x-system-scope",
+    "openstack-system-scope",
+];
+
+/// Lower, upper and mixed case, and with underscores in place of some or all hyphens.
+fn spellings(name: &str) -> [String; 6] {
+    let mixed: String = name
+        .split('-')
+        .map(|part| part[..1].to_uppercase() + &part[1..])
+        .collect::<Vec<_>>()
+        .join("-");
+    [
+        name.to_owned(),
+        name.to_uppercase(),
+        mixed.clone(),
+        name.replace('-', "_"),
+        mixed.replace('-', "_"),
+        mixed.replacen('-', "_", 1),
+    ]
 }

@@ -1,8 +1,8 @@
 //! Who asks, by Keystone's tokens.
 //!
 //! These tests run against a contract fake (`navigator_testkit::keystone`) unless
-//! NAVIGATOR_TEST_KEYSTONE names a real Keystone; what needs a Keystone in trouble, or a token of a
-//! certain age, always uses the fake.
+//! NAVIGATOR_TEST_KEYSTONE names a real Keystone and NAVIGATOR_TEST_KEYSTONE_BRIEF a second one of
+//! the same database and keys whose tokens last five seconds.
 
 mod access;
 mod nova;
@@ -32,7 +32,7 @@ pub(crate) fn config(keystone: &Keystone, service: &Account, cache_s: u64) -> Ke
         username: service.name.clone(),
         password: service.name.clone(),
         project_name: service.project_name.clone(),
-        timeout_s: 1,
+        timeout_s: 5,
         cache_s,
         ..KeystoneConfig::default()
     }
@@ -41,7 +41,12 @@ pub(crate) fn config(keystone: &Keystone, service: &Account, cache_s: u64) -> Ke
 impl World {
     async fn with(keystone: Keystone, cache_s: u64) -> Self {
         let service = keystone.account(&["service"]);
-        let identity = Identity::keystone(&config(&keystone, &service, cache_s)).unwrap();
+        let config = config(&keystone, &service, cache_s);
+        Self::configured(keystone, service, &config).await
+    }
+
+    async fn configured(keystone: Keystone, service: Account, config: &KeystoneConfig) -> Self {
+        let identity = Identity::keystone(config).unwrap();
         let cloud = Cloud::asking(Backend::Sqlite, identity).await;
         Self { keystone, cloud, service }
     }

@@ -7,21 +7,39 @@ use std::{
     time::Duration,
 };
 
+use jiff::{SignedDuration, Timestamp};
 use navigator_lab::Namespaces;
 use serde_json::{Value, json};
 
-use super::{Keystone, world};
+use super::{Keystone, Trials, Trouble, front::Front, world};
 
 /// Names a real Keystone (`http://127.0.0.1:5000`) whose administrator is `admin` of project
 /// `admin`, with the password in NAVIGATOR_TEST_KEYSTONE_PASSWORD (`secret` without it).
 const REAL: &str = "NAVIGATOR_TEST_KEYSTONE";
 
+/// Names a second Keystone with the same database and keys, whose tokens last [`BRIEF_S`].
+const REAL_BRIEF: &str = "NAVIGATOR_TEST_KEYSTONE_BRIEF";
+const BRIEF_S: i64 = 5;
+
+/// How long tokens are good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasting {
+    /// Hours.
+    Usual,
+    /// Five seconds.
+    Briefly,
+}
+
+enum Kind {
+    Fake(Keystone),
+    Real { front: Front, url: String },
+}
+
 /// A Keystone and its administrator.
 pub struct Cloud {
     /// `http://host:port`
     pub url: String,
-    /// `None`: it is a real one.
-    pub fake: Option<Keystone>,
+    kind: Kind,
     /// Where it is reached from, if not from here.
     from: Option<Namespaces>,
     password: String,
@@ -41,22 +59,25 @@ impl Cloud {
     /// The real one that the environment names, else the fake.
     pub fn at_hand() -> Self {
         match std::env::var(REAL) {
-            Ok(url) => Self::of(url.trim_end_matches('/').to_owned(), None, None),
+            Ok(url) => {
+                let front = Front::start(&url);
+                Self::of(front.url(), Kind::Real { front, url }, None)
+            }
             Err(_) => Self::fake(),
         }
     }
 
-    /// The fake, for what cannot be asked of a real one: troubles, time.
+    /// The fake, for what cannot be asked of a real one: a time long ago.
     pub fn fake() -> Self {
         let keystone = Keystone::start();
-        Self::of(keystone.url(), Some(keystone), None)
+        Self::of(keystone.url(), Kind::Fake(keystone), None)
     }
 
     /// A fake on the loopback of a host.
     pub fn inside(host: &Namespaces) -> Self {
         let listener = host.thread(|| TcpListener::bind("127.0.0.1:5000")).expect("a host");
         let keystone = Keystone::start_on(listener.expect("a free port"));
-        Self::of(keystone.url(), Some(keystone), Some(host.clone()))
+        Self::of(keystone.url(), Kind::Fake(keystone), Some(host.clone()))
     }
 
     /// The administrator, whose password is not its name.
@@ -87,21 +108,79 @@ impl Cloud {
         &self.admin
     }
 
-    fn of(url: String, fake: Option<Keystone>, from: Option<Namespaces>) -> Self {
-        let real = std::env::var("NAVIGATOR_TEST_KEYSTONE_PASSWORD").ok();
-        let password = real.filter(|_| fake.is_none()).unwrap_or_else(|| "secret".to_owned());
-        let mut cloud = Self { url, fake, from, password, admin: String::new() };
+    fn of(url: String, kind: Kind, from: Option<Namespaces>) -> Self {
+        let named = std::env::var("NAVIGATOR_TEST_KEYSTONE_PASSWORD").ok();
+        let real = matches!(kind, Kind::Real { .. });
+        let password = named.filter(|_| real).unwrap_or_else(|| "secret".to_owned());
+        let mut cloud = Self { url, kind, from, password, admin: String::new() };
         let scope = json!({"project": {"name": "admin", "domain": {"id": "default"}}});
         cloud.admin = cloud.token("admin", &cloud.password.clone(), &scope).expect("administrator");
         cloud
     }
 
-    /// The fake that troubles are made with.
-    ///
-    /// # Panics
-    /// Where a real one is used.
-    pub fn trouble(&self) -> &Keystone {
-        self.fake.as_ref().expect("only the fake gets into trouble")
+    fn trials(&self) -> &Trials {
+        match &self.kind {
+            Kind::Fake(keystone) => keystone.trials(),
+            Kind::Real { front, .. } => front.trials(),
+        }
+    }
+
+    /// From now on this is wrong with it.
+    pub fn trouble(&self, trouble: Trouble) {
+        self.trials().set(trouble);
+    }
+
+    /// How often it was asked about a token.
+    pub fn validations(&self) -> usize {
+        self.trials().validations()
+    }
+
+    /// How long tokens are good that are given out from now on.
+    pub fn let_tokens_last(&self, lasting: Lasting) {
+        match (&self.kind, lasting) {
+            (Kind::Fake(keystone), Lasting::Usual) => keystone.let_tokens_last(3600),
+            (Kind::Fake(keystone), Lasting::Briefly) => keystone.let_tokens_last(BRIEF_S),
+            (Kind::Real { front, url }, Lasting::Usual) => front.lead_to(url),
+            (Kind::Real { front, .. }, Lasting::Briefly) => {
+                let url = std::env::var(REAL_BRIEF);
+                front.lead_to(&url.unwrap_or_else(|_| panic!("{REAL_BRIEF} is needed too")));
+            }
+        }
+    }
+
+    /// A token of the account in its project that ends this many seconds from now, or ended before
+    /// now if it is negative. With a real Keystone this takes until then.
+    pub fn log_in_until(&self, account: &Account, in_s: i64) -> String {
+        if let Kind::Fake(keystone) = &self.kind {
+            let token = self.log_in(account);
+            keystone.expire(&token, in_s);
+            return token;
+        }
+        assert!(in_s < BRIEF_S, "a token that is good for {in_s} s");
+        self.let_tokens_last(Lasting::Briefly);
+        let token = self.log_in(account);
+        self.let_tokens_last(Lasting::Usual);
+        let asked = [("X-Auth-Token", self.admin.as_str()), ("X-Subject-Token", token.as_str())];
+        let shown = self.send("GET", "/auth/tokens", &asked, None).expect(200);
+        let ends: Timestamp =
+            shown["token"]["expires_at"].as_str().expect("a time").parse().expect("a time");
+        let until = ends + SignedDuration::from_secs(-in_s);
+        let wait = Duration::try_from(until.duration_since(Timestamp::now()));
+        std::thread::sleep(wait.unwrap_or_default());
+        token
+    }
+
+    /// Forgets every token of a user.
+    pub fn forget_tokens_of(&self, account: &Account) {
+        match &self.kind {
+            Kind::Fake(keystone) => keystone.forget_tokens_of(&account.name),
+            Kind::Real { .. } => {
+                let same = json!({"user": {"password": account.name}});
+                self.call("PATCH", &format!("/users/{}", account.user), Some(same)).expect(200);
+                // What it gives out within this second is taken for older.
+                std::thread::sleep(Duration::from_millis(1100));
+            }
+        }
     }
 
     /// A user with these roles in a project of its own. Names are new each time.

@@ -39,6 +39,8 @@ pub(super) struct World {
     /// User, target, role's id.
     pub(super) grants: BTreeSet<(String, Target, String)>,
     pub(super) tokens: BTreeMap<String, Token>,
+    /// Of tokens that are given out.
+    pub(super) lifetime_s: i64,
 }
 
 pub(super) fn id() -> String {
@@ -57,6 +59,7 @@ impl World {
             objects: BTreeMap::new(),
             grants: BTreeSet::new(),
             tokens: BTreeMap::new(),
+            lifetime_s: LIFETIME_S,
         };
         world.put("domain", json!({"id": "default", "name": "Default", "enabled": true}));
         world.put("region", json!({"id": "RegionOne"}));
@@ -142,7 +145,7 @@ impl World {
 
     pub(super) fn issue(&mut self, mut token: Token) -> Option<(String, Value)> {
         token.issued = Timestamp::now();
-        token.expires = token.issued + SignedDuration::from_secs(LIFETIME_S);
+        token.expires = token.issued + SignedDuration::from_secs(self.lifetime_s);
         let document = self.describe(&token)?;
         let text = format!("gAAAA{}{}{}", id(), id(), id());
         self.tokens.insert(text.clone(), token);

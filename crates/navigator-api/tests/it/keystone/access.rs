@@ -1,19 +1,19 @@
 //! Services that vouch for a user, and application credentials that may do little.
 
+use navigator_api::KeystoneConfig;
 use navigator_testkit::keystone::{Account, Cloud as Keystone};
 use serde_json::{Value, json};
 
-use super::{World, unauthorized};
+use super::{World, config, unauthorized};
 
 #[tokio::test]
 async fn a_service_lets_the_users_token_have_expired() {
-    let world = World::with(Keystone::fake(), 10).await;
+    let world = World::with(Keystone::at_hand(), 10).await;
     let keystone = &world.keystone;
     let alice = keystone.account(&["member"]);
     let nova = keystone.account(&["service"]);
     let other = keystone.account(&["member"]);
-    let expired = keystone.log_in(&alice);
-    keystone.trouble().expire(&expired, -60);
+    let expired = keystone.log_in_until(&alice, -1);
     let both = async |user: &str, service: &str| {
         let headers = [("x-auth-token", user), ("x-service-token", service)];
         world.ask("GET", "/v2.0/networks", &headers).await
@@ -24,16 +24,38 @@ async fn a_service_lets_the_users_token_have_expired() {
     unauthorized(&world.list(&expired).await);
     unauthorized(&both(&expired, &keystone.log_in(&other)).await);
     unauthorized(&both(&expired, "gAAAAAinvented").await);
-    let gone = keystone.log_in(&nova);
-    keystone.trouble().expire(&gone, -1);
+    let gone = keystone.log_in_until(&nova, -1);
     unauthorized(&both(&expired, &gone).await);
-    // Keystone's window is two days, and so is ours.
-    let long_ago = keystone.log_in(&alice);
-    keystone.trouble().expire(&long_ago, -172_801);
-    unauthorized(&both(&long_ago, &keystone.log_in(&nova)).await);
     // A service token alone is nobody's.
     let service = keystone.log_in(&nova);
     unauthorized(&world.ask("GET", "/v2.0/networks", &[("x-service-token", &service)]).await);
+}
+
+#[tokio::test]
+async fn a_service_does_not_vouch_for_a_token_of_long_ago() {
+    let keystone = Keystone::at_hand();
+    let account = keystone.account(&["service"]);
+    let window = KeystoneConfig { allow_expired_window_s: 3, ..config(&keystone, &account, 0) };
+    let world = World::configured(keystone, account, &window).await;
+    let alice = world.keystone.account(&["member"]);
+    let service = world.keystone.log_in(&world.service);
+    for (ended_s, status) in [(1, 200), (3, 401)] {
+        let token = world.keystone.log_in_until(&alice, -ended_s);
+        let headers = [("x-auth-token", token.as_str()), ("x-service-token", service.as_str())];
+        let answer = world.ask("GET", "/v2.0/networks", &headers).await;
+        assert_eq!(answer.status, status, "ended {ended_s} s ago: {}", answer.body);
+    }
+}
+
+/// Keystone's window is two days, and so is ours. Always the fake.
+#[tokio::test]
+async fn a_service_does_not_vouch_for_a_token_of_three_days_ago() {
+    let world = World::with(Keystone::fake(), 10).await;
+    let alice = world.keystone.account(&["member"]);
+    let token = world.keystone.log_in_until(&alice, -172_801);
+    let service = world.keystone.log_in(&world.service);
+    let headers = [("x-auth-token", token.as_str()), ("x-service-token", service.as_str())];
+    unauthorized(&world.ask("GET", "/v2.0/networks", &headers).await);
 }
 
 #[tokio::test]

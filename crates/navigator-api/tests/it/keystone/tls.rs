@@ -40,14 +40,14 @@ impl World {
         let keystone = Keystone::fake();
         let service = keystone.account(&["service"]);
         let token = keystone.log_in(&keystone.account(&["member"]));
-        let asked_before = keystone.fake.as_ref().unwrap().validations();
+        let asked_before = keystone.validations();
         let authority = Authority::new("the cloud's");
         Self { keystone, service, token, authority, asked_before }
     }
 
     /// What Keystone was asked so far.
     fn validations(&self) -> usize {
-        self.keystone.fake.as_ref().unwrap().validations() - self.asked_before
+        self.keystone.validations() - self.asked_before
     }
 
     fn front(&self, shown: &Issued, clients: Option<&Authority>) -> TlsFront {

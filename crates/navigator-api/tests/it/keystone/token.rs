@@ -39,15 +39,15 @@ async fn without_a_good_token_the_answer_is_keystones_401() {
 
 #[tokio::test]
 async fn a_token_of_ten_megabytes_is_refused_at_once_and_nobody_is_asked() {
-    let world = World::with(Keystone::fake(), 10).await;
+    let world = World::with(Keystone::at_hand(), 10).await;
     let start = Instant::now();
     for length in [8 * 1024 + 1, 10 << 20] {
         unauthorized(&world.list(&"a".repeat(length)).await);
     }
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
-    assert_eq!(world.keystone.trouble().validations(), 0);
+    assert_eq!(world.keystone.validations(), 0);
     unauthorized(&world.list(&"a".repeat(8 * 1024)).await);
-    assert_eq!(world.keystone.trouble().validations(), 1);
+    assert_eq!(world.keystone.validations(), 1);
 }
 
 #[tokio::test]
@@ -84,13 +84,11 @@ async fn sec_cve_2026_22797_forged_identity_headers_have_no_effect() {
 
 #[tokio::test]
 async fn sec_cve_2013_2104_a_token_ends_on_the_second_however_it_is_remembered() {
-    let world = World::with(Keystone::fake(), 10).await;
+    let world = World::with(Keystone::at_hand(), 10).await;
     let alice = world.keystone.account(&["member"]);
-    let token = world.keystone.log_in(&alice);
-    world.keystone.trouble().expire(&token, -1);
+    let token = world.keystone.log_in_until(&alice, -1);
     unauthorized(&world.list(&token).await);
-    let token = world.keystone.log_in(&alice);
-    world.keystone.trouble().expire(&token, 2);
+    let token = world.keystone.log_in_until(&alice, 2);
     world.list(&token).await.expect(200);
     tokio::time::sleep(Duration::from_millis(2100)).await;
     unauthorized(&world.list(&token).await);
@@ -178,15 +176,35 @@ async fn rules_are_for_tokens_of_projects_whatever_the_role() {
     }
 }
 
+#[tokio::test]
+async fn a_token_of_no_scope_sees_and_makes_nothing() {
+    let world = World::new().await;
+    let alice = world.keystone.account(&["member"]);
+    let own = world.keystone.log_in(&alice);
+    world.ask("POST", "/v2.0/networks", &[("x-auth-token", &own)]).await.expect(201);
+    let user = json!({"name": alice.name, "password": alice.name, "domain": {"id": "default"}});
+    let identity = json!({"methods": ["password"], "password": {"user": user}});
+    let token = world.keystone.authenticate(&identity, None).unwrap();
+    let made = world.ask("POST", "/v2.0/networks", &[("x-auth-token", &token)]).await;
+    made.refused(400, "HTTPBadRequest");
+    for collection in ["networks", "ports", "security-groups", "quotas"] {
+        let path = format!("/v2.0/{collection}");
+        let answer = world.ask("GET", &path, &[("x-auth-token", &token)]).await;
+        let lists = answer.body.as_object().into_iter().flat_map(|body| body.values());
+        let shown: usize = lists.filter_map(|list| list.as_array()).map(Vec::len).sum();
+        assert_eq!(shown, 0, "{collection}: {}", answer.body);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_requests_with_one_token_are_one_question() {
-    let world = World::with(Keystone::fake(), 10).await;
+    let world = World::with(Keystone::at_hand(), 10).await;
     let alice = world.keystone.account(&["member"]);
     let token = world.keystone.log_in(&alice);
     let answers = join_all((0..100).map(|_| world.list(&token))).await;
     assert!(answers.iter().all(|answer| answer.status == 200));
-    assert_eq!(world.keystone.trouble().validations(), 1);
+    assert_eq!(world.keystone.validations(), 1);
     let answers = join_all((0..100).map(|_| world.list("gAAAAAunknown"))).await;
     assert!(answers.iter().all(|answer| answer.status == 401));
-    assert_eq!(world.keystone.trouble().validations(), 2, "the refusal is remembered too");
+    assert_eq!(world.keystone.validations(), 2, "the refusal is remembered too");
 }

@@ -1,11 +1,12 @@
-//! Keystone away, slow, unreliable, or of another opinion about the service itself. Always the fake.
+//! Keystone away, slow, unreliable, or of another opinion about the service itself.
 
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use navigator_testkit::keystone::{Cloud as Keystone, Trouble};
+use navigator_api::KeystoneConfig;
+use navigator_testkit::keystone::{Cloud as Keystone, Lasting, Trouble};
 
-use super::{World, unauthorized};
+use super::{World, config, unauthorized};
 use crate::cloud::Answer;
 
 /// 503, in Neutron's form, with the time to come back.
@@ -17,12 +18,12 @@ fn unavailable(answer: &Answer) {
 
 #[tokio::test]
 async fn without_keystone_known_tokens_go_on_and_others_are_told_to_come_back() {
-    let world = World::with(Keystone::fake(), 2).await;
+    let world = World::with(Keystone::at_hand(), 2).await;
     let alice = world.keystone.account(&["member"]);
     let (known, other) = (world.keystone.log_in(&alice), world.keystone.log_in(&alice));
     world.list(&known).await.expect(200);
     for trouble in [Trouble::Down, Trouble::Failing(500), Trouble::Failing(503)] {
-        world.keystone.trouble().trouble(trouble);
+        world.keystone.trouble(trouble);
         unavailable(&world.list(&other).await);
         unavailable(&world.list("gAAAAAunknown").await);
         unauthorized(&world.ask("GET", "/v2.0/networks", &[]).await);
@@ -30,7 +31,7 @@ async fn without_keystone_known_tokens_go_on_and_others_are_told_to_come_back() 
     world.list(&known).await.expect(200);
     tokio::time::sleep(Duration::from_millis(2100)).await;
     unavailable(&world.list(&known).await);
-    world.keystone.trouble().trouble(Trouble::None);
+    world.keystone.trouble(Trouble::None);
     world.list(&known).await.expect(200);
     world.list(&other).await.expect(200);
     unauthorized(&world.list("gAAAAAunknown").await);
@@ -38,11 +39,14 @@ async fn without_keystone_known_tokens_go_on_and_others_are_told_to_come_back() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_keystone_that_takes_thirty_seconds_costs_one_and_holds_up_nobody_else() {
-    let world = World::with(Keystone::fake(), 10).await;
+    let keystone = Keystone::at_hand();
+    let account = keystone.account(&["service"]);
+    let impatient = KeystoneConfig { timeout_s: 1, ..config(&keystone, &account, 10) };
+    let world = World::configured(keystone, account, &impatient).await;
     let alice = world.keystone.account(&["member"]);
     let known = world.keystone.log_in(&alice);
     world.list(&known).await.expect(200);
-    world.keystone.trouble().trouble(Trouble::Slow(Duration::from_secs(30)));
+    world.keystone.trouble(Trouble::Slow(Duration::from_secs(30)));
     let start = Instant::now();
     let new = join_all((0..200).map(|n| {
         let token = format!("gAAAAA{n}");
@@ -68,10 +72,10 @@ async fn a_keystone_that_takes_thirty_seconds_costs_one_and_holds_up_nobody_else
 
 #[tokio::test]
 async fn a_flapping_keystone_never_lets_a_bad_token_in_nor_a_good_one_out() {
-    let world = World::with(Keystone::fake(), 0).await;
+    let world = World::with(Keystone::at_hand(), 0).await;
     let alice = world.keystone.account(&["member"]);
     let good = world.keystone.log_in(&alice);
-    world.keystone.trouble().trouble(Trouble::Flapping);
+    world.keystone.trouble(Trouble::Flapping);
     let mut seen = [0; 2];
     for n in 0..100 {
         let answer = world.list(&good).await;
@@ -93,19 +97,33 @@ async fn a_flapping_keystone_never_lets_a_bad_token_in_nor_a_good_one_out() {
 
 #[tokio::test]
 async fn the_services_own_token_is_renewed_when_keystone_forgot_it() {
-    let world = World::with(Keystone::fake(), 0).await;
+    let world = World::with(Keystone::at_hand(), 0).await;
     let alice = world.keystone.account(&["member"]);
     let token = world.keystone.log_in(&alice);
     for _ in 0..3 {
         world.list(&token).await.expect(200);
-        world.keystone.trouble().forget_tokens_of(&world.service.name);
+        world.keystone.forget_tokens_of(&world.service);
     }
     world.list(&token).await.expect(200);
 }
 
 #[tokio::test]
+async fn the_services_own_token_is_renewed_before_it_ends() {
+    let keystone = Keystone::at_hand();
+    let alice = keystone.account(&["member"]);
+    let token = keystone.log_in(&alice);
+    let world = World::with(keystone, 0).await;
+    world.keystone.let_tokens_last(Lasting::Briefly);
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(7) {
+        world.list(&token).await.expect(200);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_service_that_may_not_ask_answers_503_and_not_401() {
-    let world = World::with(Keystone::fake(), 10).await;
+    let world = World::with(Keystone::at_hand(), 10).await;
     let alice = world.keystone.account(&["member"]);
     let token = world.keystone.log_in(&alice);
     let service = world.keystone.role_path(&world.service, "service");
@@ -121,7 +139,7 @@ async fn a_service_that_may_not_ask_answers_503_and_not_401() {
 
 #[tokio::test]
 async fn invented_tokens_fill_nothing_and_no_token_is_ever_shown() {
-    let world = World::with(Keystone::fake(), 10).await;
+    let world = World::with(Keystone::at_hand(), 10).await;
     let alice = world.keystone.account(&["member"]);
     let token = world.keystone.log_in(&alice);
     world.list(&token).await.expect(200);
