@@ -45,7 +45,7 @@ async fn list(
     let mut zones: BTreeMap<(String, &str), bool> = BTreeMap::new();
     for row in &agents {
         let agent = Agent::from_row(row)?;
-        let resource = match agent.agent_type.as_str() {
+        let resource = match agent.agent_type.0.as_str() {
             DHCP_AGENT => "network",
             L3_AGENT => "router",
             _ => continue,

@@ -72,9 +72,21 @@ pub(crate) fn posted(declaration: &Declaration, bytes: &Bytes) -> Result<Posted,
         if items.len() > BULK_LIMIT {
             return Err(Fault::TooLarge);
         }
-        return items.into_iter().map(attributes).collect::<Result<_, _>>().map(Posted::Many);
+        let item = |item| attributes(item).and_then(|item| bare(declaration, item));
+        return items.into_iter().map(item).collect::<Result<_, _>>().map(Posted::Many);
     }
     one(declaration, body).map(Posted::One)
+}
+
+/// Of many, each may be wrapped in its name as a single one is.
+fn bare(declaration: &Declaration, mut item: Attributes) -> Result<Attributes, Fault> {
+    if item.len() != 1 || declaration.attribute(declaration.name).is_some() {
+        return Ok(item);
+    }
+    match item.remove(declaration.name) {
+        Some(value) => attributes(value),
+        None => Ok(item),
+    }
 }
 
 /// The single object of a POST or PUT.

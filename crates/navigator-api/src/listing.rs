@@ -271,7 +271,7 @@ pub(crate) fn link(
     base: &str,
     path: &str,
     query: Option<&str>,
-    marker: &str,
+    marker: Option<&str>,
     paging: Paging,
 ) -> String {
     let mut kept: Vec<String> = query
@@ -283,7 +283,7 @@ pub(crate) fn link(
         })
         .map(str::to_owned)
         .collect();
-    kept.push(format!("marker={marker}"));
+    kept.extend(marker.map(|marker| format!("marker={marker}")));
     if paging == Paging::Before {
         kept.push("page_reverse=True".to_owned());
     }

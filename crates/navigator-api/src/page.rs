@@ -20,9 +20,7 @@ impl Page {
         declaration: &'static Declaration,
         listing: &Listing,
     ) -> Result<Self, Fault> {
-        // One more than asked for tells whether there is another page.
-        let longer = Listing { limit: listing.limit.map(|limit| limit + 1), ..listing.clone() };
-        match state.store.list(declaration, &longer).await {
+        match state.store.list(declaration, listing).await {
             // A page beside something unknown is not an empty page that looks like the end.
             Err(StoreError::UnknownMarker(id)) => {
                 Err(Refusal::NotFound { class: declaration.class, id }.into())
@@ -31,21 +29,15 @@ impl Page {
         }
     }
 
-    /// `rows` is one longer than the limit if there are more.
-    fn of(mut rows: Vec<Row>, listing: &Listing) -> Self {
-        let limit = listing.limit.map_or(usize::MAX, |limit| limit as usize);
-        let more = rows.len() > limit;
-        if more {
-            match listing.paging {
-                Paging::After => rows.truncate(limit),
-                Paging::Before => drop(rows.drain(..rows.len() - limit)),
-            }
-        }
+    /// A page that is full has a neighbour on its far side, though that may turn out to be empty: so
+    /// Neutron's clients know it, who read on until a page comes without one.
+    fn of(rows: Vec<Row>, listing: &Listing) -> Self {
+        let full = listing.limit.is_some_and(|limit| rows.len() >= limit as usize);
         // Without a limit there is one page.
-        let marked = listing.limit.is_some() && listing.marker.is_some();
+        let limited = listing.limit.is_some();
         let (next, previous) = match listing.paging {
-            Paging::After => (more, marked),
-            Paging::Before => (marked, more),
+            Paging::After => (full, limited && listing.marker.is_some()),
+            Paging::Before => (limited, full),
         };
         Self {
             rows,
@@ -55,10 +47,10 @@ impl Page {
     }
 
     /// `{"rel", "href"}` of the neighbours that there are: what the client asked, with another
-    /// marker, which is a row's `key`.
+    /// marker, which is a row's `key`. Beside an empty page is the end or the begin of all.
     pub(crate) fn links(&self, key: &str, uri: &Uri, headers: &HeaderMap) -> Vec<Value> {
         let link = |rel: &str, paging: Option<Paging>, row: Option<&Row>| {
-            let (paging, marker) = (paging?, row?.text(key));
+            let (paging, marker) = (paging?, row.map(|row| row.text(key)));
             let base = base_url(headers);
             let href = listing::link(&base, uri.path(), uri.query(), marker, paging);
             Some(json!({"rel": rel, "href": href}))

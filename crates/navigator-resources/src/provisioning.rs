@@ -24,6 +24,8 @@ pub struct Wiring<'a> {
     pub wired: bool,
     /// Whether DHCP serves the port, or does not have to.
     pub ready: bool,
+    /// Whether it is a router's and that router is off: then nothing has to be in its place.
+    pub router_off: bool,
 }
 
 /// What a report means.
@@ -49,6 +51,7 @@ pub fn hear<'a>(wiring: &Wiring<'_>, outcome: &'a Outcome) -> Verdict<'a> {
             let status = match outcome {
                 // One that is up does not go down for a server that has yet to hear of a change.
                 Outcome::Active if wiring.ready || wiring.status == "ACTIVE" => ("ACTIVE", None),
+                Outcome::Down if wiring.router_off => ("ACTIVE", None),
                 Outcome::Active | Outcome::Down => ("DOWN", None),
                 Outcome::Error(reason) => ("ERROR", Some(reason.as_str())),
             };
@@ -72,10 +75,20 @@ mod tests {
             ("ACTIVE", true, &Outcome::Down, ("DOWN", None), false),
             ("ACTIVE", true, &error, ("ERROR", Some("why")), false),
         ] {
-            let wiring = Wiring { place: Place::Here, status, wired: false, ready };
+            let place = Place::Here;
+            let wiring = Wiring { place, status, wired: false, ready, router_off: false };
             let verdict = Verdict { wired, status: Some(expected), plugged_ahead: false };
             assert_eq!(hear(&wiring, outcome), verdict, "{status} {ready} {outcome:?}");
         }
+    }
+
+    /// As the router itself.
+    #[test]
+    fn a_port_of_a_router_that_is_off_is_up_without_a_device() {
+        let (place, status) = (Place::Here, "DOWN");
+        let wiring = Wiring { place, status, wired: false, ready: true, router_off: true };
+        let verdict = hear(&wiring, &Outcome::Down);
+        assert_eq!((verdict.status, verdict.wired), (Some(("ACTIVE", None)), false));
     }
 
     #[test]
@@ -85,7 +98,8 @@ mod tests {
             (true, Outcome::Active, false),
             (true, Outcome::Down, false),
         ] {
-            let wiring = Wiring { place: Place::Prepared, status: "ACTIVE", wired, ready: true };
+            let (place, status) = (Place::Prepared, "ACTIVE");
+            let wiring = Wiring { place, status, wired, ready: true, router_off: false };
             let verdict = hear(&wiring, &outcome);
             assert_eq!((verdict.plugged_ahead, verdict.status), (ahead, None));
             assert_eq!(verdict.wired, outcome == Outcome::Active);
@@ -95,8 +109,8 @@ mod tests {
     #[test]
     fn the_word_of_a_host_that_the_port_left_comes_too_late() {
         for outcome in [Outcome::Active, Outcome::Down, Outcome::Error("x".to_owned())] {
-            let wiring =
-                Wiring { place: Place::Elsewhere, status: "DOWN", wired: false, ready: true };
+            let (place, status) = (Place::Elsewhere, "DOWN");
+            let wiring = Wiring { place, status, wired: false, ready: true, router_off: true };
             assert_eq!(hear(&wiring, &outcome), Verdict::default());
         }
     }

@@ -8,7 +8,7 @@ mod request;
 mod rule;
 mod support;
 
-pub(crate) use assigned::{default_of, delete_rules_of, refuse_in_use, usable};
+pub(crate) use assigned::{default_of, delete_rules_of, refuse_in_use, removable, usable};
 pub(crate) use request::{GUARANTEES, NETWORK_POLICY};
 pub(crate) use rule::{
     create as create_rule, delete as delete_rule, parameter as rule_parameter, qos_rule,

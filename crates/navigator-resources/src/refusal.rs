@@ -51,6 +51,8 @@ refusals! {
         "Both tenant_id and project_id passed as filters.";
     HTTPNotFound {} => 404, "The resource could not be found.";
     PolicyNotAuthorized { action } => 403, "(rule:{action}) is disallowed by policy";
+    PolicyRemoveAuthorizationError { policy_id } => 403,
+        "Failed to remove provided policy {policy_id} because you are not authorized.";
     InvalidScope { token_scope } => 403,
         "This needs a token of a project, and the request came with one of scope {token_scope}.";
     Conflict { reason } => 409, "{reason}";
@@ -189,17 +191,17 @@ refusals! {
     SecurityGroupEthertypeConflictWithProtocol { ethertype, protocol } => 400,
         "Protocol {protocol} does not exist with ethertype {ethertype}.";
     SecurityGroupRuleParameterConflict { ethertype, cidr } => 400,
-        "Prefix {cidr} is not one of ethertype {ethertype}.";
+        "Conflicting value ethertype {ethertype} for CIDR {cidr}";
     SecurityGroupProtocolRequiredWithPorts {} => 400, "A port range needs a protocol.";
     SecurityGroupInvalidProtocolForPort { protocol } => 400,
         "Protocol {protocol} has no ports: a port range goes with tcp, udp, udplite, sctp and dccp.";
     SecurityGroupInvalidPortRange {} => 400,
-        "port_range_min and port_range_max are both needed, the smaller one first.";
+        "For TCP/UDP protocols, port_range_min must be <= port_range_max";
     SecurityGroupInvalidPortValue { port } => 400, "Invalid value for port {port}.";
     SecurityGroupInvalidIcmpValue { field, attr, value } => 400,
         "Invalid value for ICMP {field} ({attr}) {value}: it is 0 to 255.";
     SecurityGroupMissingIcmpType { value } => 400,
-        "ICMP code (port_range_max) {value} needs an ICMP type (port_range_min).";
+        "ICMP type (port-range-min) is missing for ICMP code (port-range-max) {value}.";
     InvalidCIDR { input } => 400, "Invalid CIDR {input} given as IP prefix.";
     DefaultSecurityGroupRuleExists { rule_id } => 409,
         "Default security group rule already exists. Rule id is {rule_id}.";

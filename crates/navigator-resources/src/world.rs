@@ -65,7 +65,7 @@ impl World {
         self.seeds += 1;
         let agent = Agent {
             id: AgentId(Uuid::from_u128(self.seeds)),
-            agent_type: agent_type.to_owned(),
+            agent_type: crate::registry::agent::AgentType(agent_type.to_owned()),
             binary: binary.to_owned(),
             topic: "topic".to_owned(),
             host: host.into(),

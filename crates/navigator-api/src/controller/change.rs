@@ -73,8 +73,9 @@ pub(crate) async fn update<R: Rules>(
     let (mut access, _) = access::<R>(&state, &caller, &ids).await?;
     let target = Target { ids: &ids, revision: if_match::revision(&headers)? };
     let attributes = body::put(declaration, &body)?;
-    let row = seen::<R>(&mut access, &ids).await?;
+    // What is wrong with the body is so whatever it is about, as in Neutron.
     let attributes = body::for_update(declaration, attributes)?;
+    let row = seen::<R>(&mut access, &ids).await?;
     let rule = access.rule("update");
     access.permit([&rule], About::Object(&row)).await?;
     // Whatever is named counts, also with its default: resetting is setting.

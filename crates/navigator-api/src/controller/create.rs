@@ -26,7 +26,6 @@ pub(crate) async fn create<R: Rules>(
 ) -> Result<(StatusCode, JsonText), Fault> {
     let declaration = R::declaration();
     let (mut access, parent) = access::<R>(&state, &caller, &ids).await?;
-    access.check_ever(&access.rule("create"))?;
     let owner = parent.as_ref().map(|row| row.text("project_id").to_owned());
     let (many, items) = match body::posted(declaration, &body)? {
         Posted::One(item) => (false, vec![item]),
@@ -36,6 +35,8 @@ pub(crate) async fn create<R: Rules>(
         .into_iter()
         .map(|item| body::for_create(declaration, item, &caller, owner.as_deref()))
         .collect::<Result<_, Fault>>()?;
+    // After what is wrong with the body, as in Neutron.
+    access.check_ever(&access.rule("create"))?;
     access.permit_create(&items).await?;
     let inputs: Vec<R::Create> = items.iter().map(input).collect::<Result<_, Fault>>()?;
     let tags: Vec<Vec<String>> = items.iter().map(named_tags).collect();

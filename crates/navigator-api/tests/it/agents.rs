@@ -63,6 +63,7 @@ async fn an_agent_shows_whether_it_is_alive_and_is_found_by_it(on: Backend) {
         ("alive=false&limit=2&sort_key=host", "silent silent"),
         ("alive=true&host=silent", ""),
         ("alive=true&alive=false&agent_type=L3%20agent&sort_key=host", "lively silent"),
+        ("alive=true&alive=false&agent_type=L3%20Agent&sort_key=host", "lively silent"),
         ("alive=perhaps", ""),
     ] {
         let found = agents(&cloud, &format!("?fields=host&{query}")).await;

@@ -167,6 +167,18 @@ async fn a_network_is_served_by_the_agents_that_it_was_given_to(on: Backend) {
     let given = format!("/v2.0/agents/{second}/dhcp-networks/{external}");
     assert_eq!(cloud.delete("admin", &given).await.status, 204);
     assert_eq!(hosts(&cloud, &agents_of_external).await, Vec::<String>::new());
+    // One without subnets is served as soon as it has one.
+    let bare = cloud.create("alice", "networks", "network", json!({})).await;
+    let bare = text(&bare["id"]);
+    add(&second, bare).await.expect(201);
+    let of_bare = format!("/v2.0/networks/{bare}/dhcp-agents");
+    assert_eq!(hosts(&cloud, &of_bare).await, ["network-2"]);
+    let subnet = json!({"network_id": bare, "ip_version": 4, "cidr": "10.9.0.0/24"});
+    cloud.create("alice", "subnets", "subnet", subnet).await;
+    assert_eq!(hosts(&cloud, &of_bare).await, ["network-2"]);
+    let served = format!("/v2.0/ports?network_id={bare}&device_owner=network:dhcp");
+    let served = cloud.get("admin", &served).await.expect(200);
+    assert_eq!(served["ports"][0]["fixed_ips"].as_array().map(Vec::len), Some(1));
 
     assert_eq!(add(&second, network).await.expect(201), Value::Null);
     assert_eq!(hosts(&cloud, &agents).await, [HOST, "network-2"]);

@@ -6,6 +6,7 @@ use crate::cloud::{Backend, Cloud, text};
 
 on_both! {
     following_the_links_shows_every_object_once_in_both_directions,
+    a_full_page_has_a_next_one_and_after_the_last_is_the_way_back,
     values_of_one_filter_are_alternatives_and_filters_narrow_each_other,
     fields_narrow_what_is_shown,
     ports_are_found_by_address_subnet_and_part_of_an_address,
@@ -54,6 +55,24 @@ async fn following_the_links_shows_every_object_once_in_both_directions(on: Back
         }
         assert_eq!(backward, all, "backward, {query}");
     }
+}
+
+/// As in Neutron, whose clients read on until a page has no next one.
+async fn a_full_page_has_a_next_one_and_after_the_last_is_the_way_back(on: Backend) {
+    let cloud = networks(on, 2).await;
+    let get = async |path: String| cloud.get("alice", &path).await.expect(200);
+    let first = get("/v2.0/networks?limit=1&sort_key=name&sort_dir=asc".to_owned()).await;
+    let second = get(link(&first, "next").unwrap()).await;
+    assert_eq!((names(&first), names(&second)), (vec!["n00".into()], vec!["n01".into()]));
+    let end = get(link(&second, "next").unwrap()).await;
+    assert_eq!((names(&end), link(&end, "next")), (Vec::new(), None));
+    let last = get(link(&end, "previous").unwrap()).await;
+    assert_eq!(names(&last), ["n01"]);
+    let before = get(link(&last, "previous").unwrap()).await;
+    assert_eq!(names(&before), ["n00"]);
+    let begin = get(link(&before, "previous").unwrap()).await;
+    assert_eq!((names(&begin), link(&begin, "previous")), (Vec::new(), None));
+    assert_eq!(names(&get(link(&begin, "next").unwrap()).await), ["n00"]);
 }
 
 async fn values_of_one_filter_are_alternatives_and_filters_narrow_each_other(on: Backend) {

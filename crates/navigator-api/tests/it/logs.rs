@@ -7,6 +7,7 @@ use crate::cloud::{Backend, Cloud, text};
 on_both! {
     groups_ports_and_routers_can_be_logged,
     what_another_project_has_cannot_be_logged,
+    a_log_goes_with_its_group,
 }
 
 fn log(attributes: Value) -> Value {
@@ -91,4 +92,19 @@ async fn what_another_project_has_cannot_be_logged(on: Backend) {
     }
     assert_eq!(made.len(), 3);
     assert_eq!(cloud.get("admin", LOGS).await.expect(200)["logs"], json!([]));
+}
+
+async fn a_log_goes_with_its_group(on: Backend) {
+    let cloud = Cloud::on(on).await;
+    let group = group(&cloud, "alice").await;
+    let body = log(json!({"resource_type": "security_group", "resource_id": group["id"]}));
+    let made = cloud.post("admin", LOGS, &body).await.expect(201);
+    let other = log(json!({"resource_type": "security_group"}));
+    cloud.post("admin", LOGS, &other).await.expect(201);
+    let path = format!("/v2.0/security-groups/{}", text(&group["id"]));
+    cloud.delete("alice", &path).await.expect(204);
+    let gone = format!("{LOGS}/{}", text(&made["log"]["id"]));
+    assert_eq!(cloud.get("admin", &gone).await.status, 404);
+    let left = cloud.get("admin", LOGS).await.expect(200);
+    assert_eq!(left["logs"].as_array().map(Vec::len), Some(1));
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::cloud::{Backend, Cloud, text};
 
 on_both! {
+    a_policy_that_one_does_not_see_is_not_ones_to_take_away,
     a_policy_shows_its_rules_of_all_kinds,
     a_rule_is_reached_through_its_own_policy_only,
     a_rule_has_an_alias_by_its_own_id,
@@ -154,6 +155,25 @@ async fn a_shared_policy_is_seen_and_used_but_not_changed_by_others(on: Backend)
     let network = format!("/v2.0/networks/{}", text(&made["network"]["id"]));
     cloud.delete("bob", &network).await.expect(204);
     cloud.delete("alice", &path).await.expect(204);
+}
+
+async fn a_policy_that_one_does_not_see_is_not_ones_to_take_away(on: Backend) {
+    let cloud = Cloud::on(on).await;
+    let (policy, _) = policy(&cloud, "admin", json!({})).await;
+    let network = cloud.create("alice", "networks", "network", json!({})).await;
+    let port = json!({"network_id": network["id"]});
+    let port = cloud.create("alice", "ports", "port", port).await;
+    for (kind, object) in [("network", network), ("port", port)] {
+        let path = format!("/v2.0/{kind}s/{}", text(&object["id"]));
+        let given = json!({ kind: {"qos_policy_id": policy["id"]} });
+        cloud.put("admin", &path, &given).await.expect(200);
+        let taken = json!({ kind: {"qos_policy_id": null} });
+        let refused = cloud.put("alice", &path, &taken).await;
+        refused.refused(403, "PolicyRemoveAuthorizationError");
+        let renamed = json!({ kind: {"name": "still mine"} });
+        cloud.put("alice", &path, &renamed).await.expect(200);
+        cloud.put("admin", &path, &taken).await.expect(200);
+    }
 }
 
 async fn a_ports_guarantees_are_what_it_asks_of_its_host(on: Backend) {

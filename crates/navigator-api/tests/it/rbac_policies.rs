@@ -183,7 +183,7 @@ async fn only_owners_share_and_only_administrators_with_everybody(on: Backend) {
     cloud.put("alice", &at, &widen).await.refused(403, "PolicyNotAuthorized");
     // With whom it is shared shares it with nobody.
     let further = share(&cloud, "bob", "network", &network["id"], &alice).await;
-    further.refused(404, "NetworkNotFound");
+    further.refused(400, "InvalidInput");
     share(&cloud, "admin", "network", &network["id"], "*").await.expect(201);
     let body = json!({"network": {"shared": true}});
     cloud.post("alice", "/v2.0/networks", &body).await.refused(403, "PolicyNotAuthorized");

@@ -24,6 +24,33 @@ async fn bulk_creation_is_all_or_nothing() {
     assert_eq!(left["subnets"], json!([]));
 }
 
+/// As clients of Neutron do it for ports and security groups.
+#[tokio::test]
+async fn each_of_many_may_be_wrapped_in_its_name() {
+    let cloud = Cloud::new().await;
+    let wrapped = json!({"security_groups": [
+        {"security_group": {"name": "a"}}, {"security_group": {"name": "b"}}]});
+    let made = cloud.post("alice", "/v2.0/security-groups", &wrapped).await.expect(201);
+    let groups = made["security_groups"].as_array().unwrap();
+    assert_eq!(groups.iter().map(|it| text(&it["name"])).collect::<Vec<_>>(), ["a", "b"]);
+    let more = json!({"networks": [{"network": {"name": "a"}, "name": "b"}]});
+    cloud.post("alice", "/v2.0/networks", &more).await.refused(400, "HTTPBadRequest");
+}
+
+#[tokio::test]
+async fn a_wrong_body_is_400_whoever_sends_it_and_about_whatever() {
+    let cloud = Cloud::new().await;
+    let flavor = |name: &str| json!({"flavor": {"name": name, "service_type": "L3_ROUTER_NAT"}});
+    let long = flavor(&"x".repeat(256));
+    cloud.post("bob", "/v2.0/flavors", &long).await.refused(400, "HTTPBadRequest");
+    cloud.post("bob", "/v2.0/flavors", &flavor("x")).await.refused(403, "PolicyNotAuthorized");
+    let nothing = "/v2.0/subnetpools/00000000-0000-0000-0000-00000000dead";
+    let fixed = json!({"subnetpool": {"shared": true}});
+    cloud.put("bob", nothing, &fixed).await.refused(400, "HTTPBadRequest");
+    let name = json!({"subnetpool": {"name": "x"}});
+    cloud.put("bob", nothing, &name).await.refused(404, "SubnetPoolNotFound");
+}
+
 #[tokio::test]
 async fn an_object_of_another_project_is_404_everywhere() {
     let cloud = Cloud::new().await;

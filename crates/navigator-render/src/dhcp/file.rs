@@ -164,9 +164,16 @@ fn static_routes(served: &Served<'_>, net: Ipv4Net, subnet: &Subnet) -> Vec<(Ipv
     routes
 }
 
+/// Those for families in which the port has no address would reach nobody.
 fn port_options(port: &Port) -> Vec<Line> {
-    let lines = port.extra_dhcp_opts.iter().map(|given| {
+    let asks = |version| {
+        let addresses = port.fixed_ips.iter().map(|fixed| fixed.ip_address);
+        addresses.into_iter().any(|address| address.is_ipv6() == (version == 6))
+    };
+    let sent = port.extra_dhcp_opts.iter().filter(|given| asks(given.ip_version));
+    let lines = sent.map(|given| {
         let name = option::name(given)?;
+        option::fits(&name, &given.value)?;
         OptionLine::new(line::port_tag(port.id), name, given.value.clone())
     });
     lines.collect()

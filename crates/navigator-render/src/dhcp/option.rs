@@ -1,5 +1,7 @@
 //! The options that users may set on a port: those that dnsmasq knows by name, and numbers.
 
+use std::net::Ipv4Addr;
+
 use navigator_model::snapshot::DhcpOption;
 
 use super::line::OptionName;
@@ -92,4 +94,14 @@ pub(super) fn name(option: &DhcpOption) -> Result<OptionName, String> {
     };
     // The name is not repeated: it is a user's text, and the reason ends up in logs.
     found.ok_or_else(|| "a DHCP option of this name is not known".to_owned())
+}
+
+/// The field of a DHCP answer that says where to boot from has room for an IPv4 address; the API takes
+/// either.
+pub(super) fn fits(name: &OptionName, value: &str) -> Result<(), String> {
+    let boot_server = *name == OptionName::Ipv4("server-ip-address");
+    if boot_server && value.parse::<Ipv4Addr>().is_err() {
+        return Err("DHCP for IPv4 cannot name a boot server by an IPv6 address".to_owned());
+    }
+    Ok(())
 }

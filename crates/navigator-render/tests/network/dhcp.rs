@@ -1,6 +1,9 @@
 //! The DHCP namespace and dnsmasq's files.
 
-use navigator_model::{ObjectKey, snapshot::FixedIp};
+use navigator_model::{
+    ObjectKey,
+    snapshot::{DhcpOption, FixedIp},
+};
 use navigator_state::{Action, Namespace, plan, simulate::ModelKernel};
 
 use crate::sample::*;
@@ -59,6 +62,16 @@ fn a_ports_own_options_come_after_its_subnets() {
 }
 
 #[test]
+fn options_of_a_family_that_a_port_does_not_have_are_not_sent_and_no_problem() {
+    let mut ports = ports();
+    ports[1].extra_dhcp_opts =
+        vec![DhcpOption { ip_version: 6, ..dhcp_option("59", "tftp://x/b") }];
+    let desired = rendered(&snapshot(network(), ports));
+    assert_eq!(file(&desired, "opts"), file(&rendered(&sample()), "opts"));
+    assert_eq!(desired.problems, []);
+}
+
+#[test]
 fn text_that_would_leave_its_line_is_that_ports_problem_only() {
     let poison = [
         dhcp_option("router", "10.0.0.1\ntag:x,option:router,6.6.6.6"),
@@ -66,6 +79,7 @@ fn text_that_would_leave_its_line_is_that_ports_problem_only() {
         dhcp_option("no-such-option", "1"),
         dhcp_option("router", "10.0.0.1 # \"half"),
         dhcp_option("255", "1"),
+        dhcp_option("server-ip-address", "2001:db8::5"),
     ];
     let clean = file(&rendered(&sample()), "opts");
     for option in poison {

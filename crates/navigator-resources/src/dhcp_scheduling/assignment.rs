@@ -37,7 +37,7 @@ impl Pair {
     }
 
     fn is_server(&self) -> bool {
-        self.agent.agent_type == DHCP_AGENT
+        self.agent.agent_type.0 == DHCP_AGENT
     }
 }
 

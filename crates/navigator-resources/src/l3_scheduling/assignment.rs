@@ -49,7 +49,7 @@ pub fn assign(
     context: &Context<'_>,
 ) -> Result<Writes, Stop> {
     let agent = known(agent_id, facts)?;
-    if agent.agent_type != L3_AGENT || !agent.admin_state_up {
+    if agent.agent_type.0 != L3_AGENT || !agent.admin_state_up {
         return Err(Refusal::InvalidL3Agent { id: agent_id.to_owned() }.into());
     }
     let router = locked(router_id, facts)?;
@@ -85,7 +85,7 @@ pub fn unassign(
 ) -> Result<Writes, Stop> {
     let agent = known(agent_id, facts)?;
     let router = locked(router_id, facts)?;
-    if agent.agent_type != L3_AGENT || router.l3_host.as_ref() != Some(&agent.host) {
+    if agent.agent_type.0 != L3_AGENT || router.l3_host.as_ref() != Some(&agent.host) {
         return Err(Refusal::RouterNotHostedByL3Agent {
             router_id: router_id.to_owned(),
             agent_id: agent_id.to_owned(),

@@ -24,6 +24,22 @@ pub(crate) fn usable(
     Err(Refusal::not_found::<QosPolicy>(id).into())
 }
 
+/// Checks that the caller may take away the policy that a network or port has: it was given one by
+/// somebody who saw it.
+pub(crate) fn removable(
+    present: Option<QosPolicyId>,
+    wanted: Option<QosPolicyId>,
+    facts: &Facts,
+    caller: &Caller,
+) -> Result<(), Stop> {
+    let Some(id) = present.filter(|_| wanted != present) else { return Ok(()) };
+    let policy = facts.find::<QosPolicy>(id)?;
+    if policy.is_none_or(|policy| policy.shared || caller.owns(&policy.standard.project_id)) {
+        return Ok(());
+    }
+    Err(Refusal::PolicyRemoveAuthorizationError { policy_id: id.to_string() }.into())
+}
+
 /// The policy of a project's new networks.
 pub(crate) fn default_of(
     project_id: &ProjectId,

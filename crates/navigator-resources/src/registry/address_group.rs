@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use ipnet::IpNet;
 use navigator_model::{AddressGroupId, ProjectId};
@@ -197,9 +197,19 @@ fn named(body: &Map<String, Value>) -> Result<BTreeSet<IpNet>, Refusal> {
         });
     };
     let invalid = |reason| Refusal::invalid("addresses", reason);
-    Vec::<IpNet>::from_json(value)
+    Vec::<IpNet>::from_json(&prefixes(value))
         .map(|addresses| addresses.into_iter().collect())
         .map_err(invalid)
+}
+
+/// An address alone is the prefix that has only it.
+fn prefixes(value: &Value) -> Value {
+    let Some(items) = value.as_array() else { return value.clone() };
+    let prefix = |item: &Value| match item.as_str().map(str::parse::<IpAddr>) {
+        Some(Ok(address)) => IpNet::from(address).to_string().into(),
+        _ => item.clone(),
+    };
+    items.iter().map(prefix).collect()
 }
 
 fn listed(addresses: &[IpNet]) -> String {

@@ -8,9 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use navigator_model::{AgentId, HostName};
 use serde_json::json;
 
+use serde_json::Value;
+
 use crate::{
-    Consequence, Context, Cutoff, Facts, Momentary, Port, Refusal, Resource, Rules, Select, Stop,
-    Write, Writes,
+    AttributeValue, Consequence, Context, Cutoff, Facts, Momentary, Port, Refusal, Resource, Rules,
+    Select, SqlType, SqlValue, Stop, Write, Writes,
     attribute::{Dict, Text},
     dhcp_scheduling, l3_scheduling,
     registry::port,
@@ -22,6 +24,41 @@ pub const L3_AGENT: &str = "L3 agent";
 pub const DHCP_AGENT: &str = "DHCP agent";
 /// `agent_type` of the agent that wires ports.
 pub const L2_AGENT: &str = "Linux bridge agent";
+
+/// What an agent does. Filters find it in any case, as Neutron's do on MySQL: clients ask for the
+/// "DHCP Agent".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentType(pub String);
+
+impl AttributeValue for AgentType {
+    const SQL: SqlType = SqlType::Text;
+
+    fn from_json(value: &Value) -> Result<Self, String> {
+        String::from_json(value).map(Self)
+    }
+
+    fn to_json(&self) -> Value {
+        self.0.to_json()
+    }
+
+    fn to_sql(&self) -> SqlValue {
+        self.0.to_sql()
+    }
+
+    fn from_sql(value: &SqlValue) -> Result<Self, String> {
+        String::from_sql(value).map(Self)
+    }
+
+    fn from_filter(text: &str) -> Option<SqlValue> {
+        let known = [L3_AGENT, DHCP_AGENT, L2_AGENT];
+        let known = known.into_iter().find(|known| known.eq_ignore_ascii_case(text));
+        Some(known.unwrap_or(text).into())
+    }
+
+    fn schema() -> Value {
+        String::schema()
+    }
+}
 
 /// A role of a host.
 #[derive(Clone, Debug, PartialEq, Resource)]
@@ -35,7 +72,7 @@ pub struct Agent {
     #[field(id, filter, sort)]
     pub id: AgentId,
     #[field(filter, sort)]
-    pub agent_type: String,
+    pub agent_type: AgentType,
     #[field(filter, sort)]
     pub binary: String,
     #[field(filter, sort)]

@@ -133,7 +133,10 @@ impl Rules for DefaultSecurityGroupRule {
         }
         let key = (traffic.key(), input.remote_group_id);
         for other in facts.list::<Self>(Select::all())? {
-            if (other.traffic().key(), other.remote_group_id) == key {
+            // Rules for other groups do not meet.
+            let meet = (other.used_in_default_sg && input.used_in_default_sg)
+                || (other.used_in_non_default_sg && input.used_in_non_default_sg);
+            if meet && (other.traffic().key(), other.remote_group_id) == key {
                 let rule_id = other.id.to_string();
                 return Err(Refusal::DefaultSecurityGroupRuleExists { rule_id }.into());
             }

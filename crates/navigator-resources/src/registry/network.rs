@@ -8,7 +8,7 @@ use crate::{
     Writes, attribute::{DnsDomain, Text}, qos, registry::{
         address_scope::AddressScopeId,
         agent::{self, DHCP_AGENT},
-        port,
+        floating_ip, port,
         qos_policy::QosPolicyId,
         rbac_policy::Action,
         segment::{self as segments, Segment, SegmentId, SegmentRequest, ShownSegments},
@@ -199,6 +199,7 @@ impl Rules for Network {
         if network.is_default && !current.is_default {
             check_only_default(&network, facts)?;
         }
+        qos::removable(current.qos_policy_id, network.qos_policy_id, facts, context.caller)?;
         qos::usable(network.qos_policy_id, current.qos_policy_id, facts, context.caller)?;
         let mut writes = Writes::new();
         writes.update(&network);
@@ -228,9 +229,12 @@ impl Rules for Network {
         sharing::users(self, action, facts)
     }
 
-    /// Takes its subnets and the ports that nobody asked for with it.
+    /// Takes its subnets, its floating IPs that lead nowhere and the ports that nobody asked for with
+    /// it.
     fn delete(current: &Self, facts: &Facts, _context: &Context<'_>) -> Result<Writes, Stop> {
-        let ports: Vec<Port> = facts.list(Select::eq("network_id", current.id.to_string()))?;
+        let floating_ips = floating_ip::idle_on(current, facts)?;
+        let mut ports: Vec<Port> = facts.list(Select::eq("network_id", current.id.to_string()))?;
+        ports.retain(|port| floating_ips.iter().all(|ip| ip.floating_port_id != port.id));
         if ports.iter().any(|port| port.device_owner.0 != port::DHCP_OWNER) {
             return Err(Refusal::NetworkInUse {
                 net_id: current.id.to_string(),
@@ -239,6 +243,9 @@ impl Rules for Network {
             .into());
         }
         let mut writes = Writes::new();
+        for floating_ip in &floating_ips {
+            writes.append(floating_ip::delete(floating_ip, facts)?);
+        }
         for port in &ports {
             writes.append(port::remove(port, facts)?);
         }
@@ -279,7 +286,8 @@ fn check_only_default(network: &Network, facts: &Facts) -> Result<(), Stop> {
     }
 }
 
-fn check_not_external(network: &Network, facts: &Facts) -> Result<(), Stop> {
+/// No gateway and no floating IP is left on a network that is to be no external one.
+pub(crate) fn check_not_external(network: &Network, facts: &Facts) -> Result<(), Stop> {
     let owners = &[port::ROUTER_GATEWAY_OWNER, port::FLOATING_IP_OWNER];
     if Port::of_owners(network.id, owners, facts)?.is_empty() {
         return Ok(());

@@ -170,7 +170,8 @@ impl Rules for NetworkSegmentRange {
             shared: input.shared,
             network_type: input.network_type,
             default: false,
-            physical_network: input.physical_network.clone().flatten(),
+            // Clients that have none say "".
+            physical_network: input.physical_network.clone().flatten().filter(|it| !it.0.is_empty()),
             minimum: input.minimum,
             maximum: input.maximum,
             used: Used::default(),

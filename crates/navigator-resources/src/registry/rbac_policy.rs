@@ -155,6 +155,7 @@ impl RbacPolicy {
         let mut left = Self::of(&self.object_id.to_string(), self.action, facts)?;
         left.retain(|policy| policy.id != self.id);
         left.extend(after.cloned());
+        object.check_open(self.action, &left)?;
         check_covered(&self.object_id.to_string(), &object.users, &left)?;
         Ok(())
     }
@@ -177,11 +178,16 @@ impl Rules for RbacPolicy {
             project_id: input.project_id.clone(),
         };
         let object = Object::of(&policy, facts)?;
-        let object = object.filter(|object| context.caller.owns(&object.owner));
+        let object = object.filter(|object| object.is_visible_to(context.caller));
         let object = object.ok_or_else(|| Refusal::NotFound {
             class: Object::class(policy.object_type.0),
             id: policy.object_id.to_string(),
         })?;
+        if !context.caller.owns(&object.owner) {
+            let error_message =
+                "Only admins can manipulate policies on objects they do not own".to_owned();
+            return Err(Refusal::InvalidInput { error_message }.into());
+        }
         let mut writes = Writes::new();
         policy.insert(&mut writes);
         object.grant(&policy, facts, context, &mut writes)?;
@@ -218,7 +224,7 @@ impl Rules for RbacPolicy {
         let mut writes = Writes::new();
         writes.delete::<Self>(current.id);
         if let Some(object) = Object::of(current, facts)? {
-            object.bump(&mut writes);
+            object.revoke(current, facts, &mut writes)?;
         }
         Ok(writes)
     }

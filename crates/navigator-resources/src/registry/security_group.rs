@@ -14,7 +14,8 @@ pub use default_group::{DEFAULT, ensure};
 pub use membership::{check_statefulness, wanted};
 
 use crate::{
-    Caller, Context, Embedded, Facts, Lazy, Port, Refusal, Resource, Rules, SecurityGroupRule, Select,
+    Caller, Context, Embedded, Facts, Lazy, Log, Port, Refusal, Resource, Rules, SecurityGroupRule,
+    Select,
     SqlValue, Standard, Stop, Writes, attribute::Text,
     registry::{
         default_security_group_rule::DefaultSecurityGroupRule, rbac_policy::Action,
@@ -144,6 +145,7 @@ impl Rules for SecurityGroup {
         if current.in_use > 0 || !templates.is_empty() {
             return Err(current.in_use().into());
         }
+        let logs: Vec<Log> = facts.list(Select::eq("resource_id", id.clone()))?;
         let others: Vec<SecurityGroupRule> = facts.list(Select::eq("remote_group_id", id))?;
         let changed: BTreeSet<SecurityGroupId> = others
             .iter()
@@ -153,6 +155,9 @@ impl Rules for SecurityGroup {
         let mut writes = Writes::new();
         for group in changed {
             writes.bump::<Self>(group);
+        }
+        for log in &logs {
+            writes.delete::<Log>(log.id);
         }
         writes.delete::<Self>(current.id);
         Ok(writes)

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use navigator_model::{AddressGroupId, SecurityGroupId, SecurityGroupRuleId};
 
-pub use protocol::{Direction, Ethertype, Raw};
+pub use protocol::{Direction, Ethertype, GroupName, Raw};
 pub use traffic::{Traffic, TrafficRequest};
 
 use crate::{
@@ -48,7 +48,7 @@ pub struct SecurityGroupRule {
     /// The same without bits beyond the prefix.
     #[field(filter, sort)]
     pub normalized_cidr: Option<String>,
-    #[field(create, filter, sort, default = None)]
+    #[field(create, filter, sort, default = None, input = Option<GroupName>)]
     pub remote_group_id: Option<SecurityGroupId>,
     #[field(create, filter, sort, default = None)]
     pub remote_address_group_id: Option<AddressGroupId>,
@@ -109,7 +109,7 @@ impl SecurityGroupRuleCreate {
             port_range_max: self.port_range_max.as_ref(),
             remote_ip_prefix: self.remote_ip_prefix.as_ref(),
             names_group: self.remote_group_id.is_some(),
-            remote_group_id: self.remote_group_id,
+            remote_group_id: self.remote_group_id.as_ref().map(GroupName::id).transpose()?,
             remote_address_group_id: self.remote_address_group_id,
         })
     }

@@ -33,7 +33,13 @@ const READY: [&str; 2] = [
     ") THEN 1 ELSE 0 END",
 ];
 
-const COLUMNS: [(&str, SqlType); 9] = [
+/// 1 where the port `p` is on and a router's that is off.
+const ROUTER_OFF: &str = "CASE WHEN p.admin_state_up \
+    AND p.device_owner IN ('network:router_interface', 'network:router_gateway') \
+    AND EXISTS (SELECT 1 FROM routers o WHERE o.id = p.device_id AND NOT o.admin_state_up) \
+    THEN 1 ELSE 0 END AS router_off, ";
+
+const COLUMNS: [(&str, SqlType); 10] = [
     ("id", SqlType::Text),
     ("status", SqlType::Text),
     ("host_id", SqlType::Text),
@@ -42,6 +48,7 @@ const COLUMNS: [(&str, SqlType); 9] = [
     ("profile", SqlType::Text),
     ("binding", SqlType::Text),
     ("wired_at", SqlType::Text),
+    ("router_off", SqlType::Int),
     ("ready", SqlType::Int),
 ];
 
@@ -51,6 +58,7 @@ fn select(settings: &Settings, now: &str) -> Sql {
         "SELECT p.id, p.status, p.host_id, p.device_owner, p.device_id, p.profile, \
          b.status AS binding, b.wired_at, ",
     );
+    sql.push(ROUTER_OFF);
     let oldest = oldest_alive(now, settings.agent_down_time_s).unwrap_or_default();
     sql.push(READY[0]).bind(oldest).push(READY[1]).push(" AS ready");
     sql
@@ -104,6 +112,7 @@ impl Changes {
             status: row.text("status"),
             wired,
             ready: *row.get("ready") == SqlValue::Int(1),
+            router_off: *row.get("router_off") == SqlValue::Int(1),
         };
         let verdict = decide(&wiring, outcome);
         if verdict.wired != wired {

@@ -23,6 +23,7 @@ on_both! {
     a_host_serves_its_own_scope_and_its_duties,
     a_host_hears_of_its_duties_after_its_last_agent_was_forgotten,
     a_report_sets_status_and_reason_of_what_differs,
+    ports_of_a_router_that_is_off_are_up_unless_they_are_off_themselves,
     ten_thousand_outcomes_are_one_quick_call,
 }
 
@@ -146,6 +147,42 @@ async fn a_report_sets_status_and_reason_of_what_differs(database: &Database) {
     assert_eq!(statuses::<Port>(&store).await, [("DOWN".to_owned(), SqlValue::Null)]);
     let ports = store.list(Port::declaration(), &Listing::default()).await.unwrap();
     assert_eq!(*ports[0].get("revision_number"), SqlValue::Int(1));
+}
+
+async fn ports_of_a_router_that_is_off_are_up_unless_they_are_off_themselves(database: &Database) {
+    let store = database.migrated().await;
+    let port = |number: u32, router: u32, up: bool| {
+        insertion::<Port>(&[
+            ("id", id(number).into()),
+            ("network_id", id(1).into()),
+            ("mac_address", format!("fa:16:3e:00:00:{number:02x}").into()),
+            ("host_id", "h1".into()),
+            ("device_owner", "network:router_interface".into()),
+            ("device_id", id(router).into()),
+            ("admin_state_up", up.into()),
+        ])
+    };
+    commit(
+        &store,
+        vec![
+            insertion::<Network>(&[("id", id(1).into())]),
+            insertion::<Router>(&[("id", id(2).into()), ("admin_state_up", false.into())]),
+            insertion::<Router>(&[("id", id(3).into()), ("admin_state_up", true.into())]),
+            port(4, 2, true),
+            port(5, 2, false),
+            port(6, 3, true),
+        ],
+    )
+    .await;
+    let down = |n: u32| (ObjectKey::Port(id(n).parse().unwrap()), Outcome::Down);
+    let scope = Scope::Network(id(1).parse().unwrap());
+    let outcomes = (4..=6).map(down).collect();
+    hear(&store, &Report { scope, revision: Revision(1), outcomes }).await;
+    let ports = store.list(Port::declaration(), &Listing::default()).await.unwrap();
+    for (number, status) in [(4, "ACTIVE"), (5, "DOWN"), (6, "DOWN")] {
+        let port = ports.iter().find(|row| row.text("id") == id(number)).unwrap();
+        assert_eq!(port.text("status"), status, "port {number}");
+    }
 }
 
 async fn ten_thousand_outcomes_are_one_quick_call(database: &Database) {

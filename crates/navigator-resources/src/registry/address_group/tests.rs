@@ -48,6 +48,10 @@ fn addresses_come_and_go() {
         refused(404, "AddressesNotFound")
     );
     assert_eq!(
+        refusal(act(&mut table, id, "remove_addresses", json!(["10.200.200.200"]))),
+        refused(404, "AddressesNotFound")
+    );
+    assert_eq!(
         refusal(act(&mut table, id, "add_addresses", json!(["nonsense"]))),
         refused(400, "HTTPBadRequest")
     );

@@ -9,7 +9,7 @@ pub(crate) fn agent(agent_type: &str, host: &str) -> Agent {
     let name = format!("{agent_type}/{host}");
     Agent {
         id: AgentId(uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_DNS, name.as_bytes())),
-        agent_type: agent_type.to_owned(),
+        agent_type: AgentType(agent_type.to_owned()),
         binary: "navigator".to_owned(),
         topic: "N/A".to_owned(),
         host: host.into(),

@@ -184,7 +184,7 @@ fn without_forwardings(current: &FloatingIp, facts: &Facts) -> Result<(), Stop> 
     Ok(())
 }
 
-pub(super) fn delete(current: &FloatingIp, facts: &Facts) -> Result<Writes, Stop> {
+pub(crate) fn delete(current: &FloatingIp, facts: &Facts) -> Result<Writes, Stop> {
     without_forwardings(current, facts)?;
     let mut writes = Writes::new();
     writes.delete::<FloatingIp>(current.id);
@@ -193,4 +193,16 @@ pub(super) fn delete(current: &FloatingIp, facts: &Facts) -> Result<Writes, Stop
         writes.append(port::remove(&port, facts)?);
     }
     Ok(writes)
+}
+
+/// Those of a network that lead nowhere, which go with it. Nobody else makes them lead somewhere
+/// meanwhile.
+pub(crate) fn idle_on(network: &Network, facts: &Facts) -> Result<Vec<FloatingIp>, Stop> {
+    let of_network = Select::eq("floating_network_id", network.id.to_string());
+    let mut idle: Vec<FloatingIp> = facts.list(of_network.locked())?;
+    idle.retain(|floating_ip| {
+        let leads = floating_ip.port_id.is_some() || floating_ip.router_id.is_some();
+        !leads && floating_ip.port_forwardings.is_empty()
+    });
+    Ok(idle)
 }

@@ -180,3 +180,26 @@ fn one_with_forwardings_is_neither_associated_nor_deleted() {
     site.world.delete::<FloatingIp>(&caller, id).unwrap();
     assert!(site.world.all::<Port>(Select::eq("id", holder.to_string())).is_empty());
 }
+
+#[test]
+fn a_network_takes_along_those_that_lead_nowhere_and_is_kept_by_the_others() {
+    let mut site = Site::new();
+    let gone = site.floating_ip(json!({})).unwrap();
+    let kept = site.floating_ip(json!({})).unwrap();
+    let body = json!({"external_port": 80, "internal_port": 8080, "protocol": "tcp",
+        "internal_port_id": site.instance, "internal_ip_address": "10.0.0.5"});
+    let parent = Some(kept.id.to_string());
+    let forwarding: PortForwarding = site.world.create(&member(TENANT), parent, body).unwrap();
+    let in_use = refused(409, "NetworkInUse");
+    assert_eq!(refusal(site.world.delete::<Network>(&admin(), site.external)), in_use);
+    site.world.delete::<PortForwarding>(&member(TENANT), forwarding.id).unwrap();
+    // The router's gateway.
+    assert_eq!(refusal(site.world.delete::<Network>(&admin(), site.external)), in_use);
+    assert_eq!(site.world.get::<FloatingIp>(gone.id), gone, "nothing goes where the network stays");
+    let bare = json!({"external_gateway_info": {}});
+    site.world.update::<Router>(&member(TENANT), site.router, bare).unwrap();
+    site.world.delete::<Network>(&admin(), site.external).unwrap();
+    assert!(site.world.all::<FloatingIp>(Select::default()).is_empty());
+    let holder = Select::eq("id", gone.floating_port_id.to_string());
+    assert!(site.world.all::<Port>(holder).is_empty());
+}

@@ -47,6 +47,18 @@ fn shared_ranges_take_the_place_of_the_configured_one() {
 }
 
 #[test]
+fn a_physical_network_without_a_name_is_none() {
+    let mut world = World::default();
+    let range = |physical: &str| {
+        json!({"network_type": "vxlan", "minimum": 5, "maximum": 6, "physical_network": physical})
+    };
+    let made = world.create::<NetworkSegmentRange>(&admin(), None, range("")).unwrap();
+    assert_eq!(made.physical_network, None);
+    let other = world.create::<NetworkSegmentRange>(&admin(), None, range("external"));
+    assert_eq!(refusal(other), refused(400, "InvalidInput"));
+}
+
+#[test]
 fn a_range_of_everybodys_has_no_owner() {
     let mut world = World::default();
     range(&mut world, 50, 51, None);

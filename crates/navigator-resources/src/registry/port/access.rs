@@ -3,7 +3,7 @@
 
 use navigator_model::{MacAddress, RouterId};
 
-use super::{FLOATING_IP_OWNER, Port, PortCreate, PortUpdate, ROUTER_OWNERS};
+use super::{FLOATING_IP_OWNER, FixedIpRequest, Port, PortCreate, PortUpdate, ROUTER_OWNERS};
 use crate::{Context, Facts, Refusal, Router, Stop};
 
 pub(super) fn check_create(
@@ -44,13 +44,26 @@ fn check_owned_port(port: &Port, renamed: bool, update: &PortUpdate) -> Result<(
             device_id: port.device_id.0.clone(),
         });
     }
-    if update.fixed_ips.is_some() {
+    if update.fixed_ips.as_ref().is_some_and(|asked| !keeps(port, asked)) {
         return Err(Refusal::BadRequest {
             resource: "port".to_owned(),
             msg: format!("addresses of a {} port are changed by its owner", port.device_owner),
         });
     }
     Ok(())
+}
+
+/// The addresses that are asked for are those that the port has.
+pub(super) fn keeps(port: &Port, asked: &[FixedIpRequest]) -> bool {
+    let mut left = port.fixed_ips.clone();
+    let taken = asked.iter().all(|asked| {
+        let found = left.iter().position(|fixed| {
+            asked.subnet_id.is_none_or(|id| id == fixed.subnet_id)
+                && asked.ip_address.is_none_or(|ip| ip == fixed.ip_address)
+        });
+        found.map(|index| left.remove(index)).is_some()
+    });
+    taken && left.is_empty()
 }
 
 pub(super) fn check_delete(port: &Port) -> Result<(), Refusal> {
@@ -63,7 +76,7 @@ pub(super) fn check_delete(port: &Port) -> Result<(), Refusal> {
     })
 }
 
-fn belongs_to_another(port: &Port) -> bool {
+pub(super) fn belongs_to_another(port: &Port) -> bool {
     let owner = port.device_owner.0.as_str();
     ROUTER_OWNERS.contains(&owner) || owner == FLOATING_IP_OWNER
 }

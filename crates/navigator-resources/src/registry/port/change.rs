@@ -19,10 +19,17 @@ pub(super) fn change(
         .find::<Network>(current.network_id)?
         .ok_or_else(|| Refusal::not_found::<Network>(current.network_id))?;
     access::check_update(current, update, facts, context)?;
+    let kept = access::belongs_to_another(current)
+        && update.fixed_ips.as_ref().is_some_and(|asked| access::keeps(current, asked));
+    let update = &PortUpdate {
+        fixed_ips: update.fixed_ips.clone().filter(|_| !kept),
+        ..update.clone()
+    };
 
     let (mut port, mut writes) = (current.clone(), Writes::new());
     update.apply_to(&mut port);
     if (port.qos_policy_id, port.vnic_type) != (current.qos_policy_id, current.vnic_type) {
+        qos::removable(current.qos_policy_id, port.qos_policy_id, facts, context.caller)?;
         qos::usable(port.qos_policy_id, current.qos_policy_id, facts, context.caller)?;
         qos::check_port(&port, &network, facts)?;
     }

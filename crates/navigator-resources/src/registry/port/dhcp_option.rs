@@ -51,6 +51,8 @@ enum Kind {
     /// Whole numbers up to this one.
     Number(u32),
     Addresses,
+    /// One address of either family: clients give a port that has only IPv6 the same option.
+    BootServer,
     /// `prefix,router` pairs.
     Routes,
     Names,
@@ -82,7 +84,7 @@ const V4: &[(&str, &str, Kind)] = &[
     ("domain-search", "119", Kind::Names),
     ("classless-static-route", "121", Kind::Routes),
     ("tftp-server-address", "150", Kind::Addresses),
-    ("server-ip-address", "255", Kind::Addresses),
+    ("server-ip-address", "255", Kind::BootServer),
     ("config-file", "209", Kind::Path),
     ("path-prefix", "210", Kind::Path),
 ];
@@ -137,6 +139,7 @@ impl Kind {
                 digits && value.parse::<u32>().is_ok_and(|number| number <= most)
             }
             Self::Addresses => value.split(',').all(|item| is_address(item, version)),
+            Self::BootServer => value.parse::<IpAddr>().is_ok(),
             Self::Routes => are_routes(value),
             Self::Names => value.split(',').all(is_domain_name),
             Self::Path => !value.is_empty() && value.chars().all(is_harmless),

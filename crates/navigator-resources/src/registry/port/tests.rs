@@ -181,6 +181,11 @@ fn a_routers_port_is_kept_for_the_router() {
     }
     table.update::<Port>(made.id, json!({"admin_state_up": false})).unwrap();
     assert_eq!(table.touched.len(), 2, "the network's and the router's agents hear of it");
+    // Who asks for what is there changes nothing.
+    let subnet = made.fixed_ips[0].subnet_id;
+    let same = json!({"fixed_ips": [{"subnet_id": subnet}]});
+    let kept = table.update::<Port>(made.id, same).unwrap();
+    assert_eq!(kept.fixed_ips, made.fixed_ips);
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use navigator_model::ProjectId;
 
-use super::{Action, RbacPolicy};
+use super::{Action, EVERYBODY, RbacPolicy};
 use crate::{
-    Context, Declaration, Facts, Network, Refusal, Resource as _, Rules, Stop, Write, Writes,
-    registry::{Visitor, visit_all},
+    Caller, Context, Declaration, Facts, Network, Refusal, Resource as _, Rules, Select, Stop, Write,
+    Writes,
+    registry::{Visitor, network::check_not_external, visit_all},
 };
 
 /// An object, held.
@@ -15,6 +16,10 @@ pub(super) struct Object {
     pub(super) owner: ProjectId,
     /// Other projects that do with it what the policy's action allows.
     pub(super) users: Vec<ProjectId>,
+    /// Others may see it.
+    shared_with: Vec<RbacPolicy>,
+    /// The network that automatic topologies lead out by.
+    is_default: bool,
 }
 
 struct Find<'a> {
@@ -42,7 +47,10 @@ fn load<R: Rules>(policy: &RbacPolicy, facts: &Facts) -> Result<Option<Object>, 
     let owner = ProjectId::from(object.to_row().text("project_id"));
     let mut users = object.used_by(policy.action, facts)?;
     users.retain(|user| !user.0.is_empty() && *user != owner);
-    Ok(Some(Object { declaration, id: object.id(), owner, users }))
+    let shared_with = facts.list(Select::eq("object_id", object.id()))?;
+    let is_default = object.to_json().get("is_default").is_some_and(|it| *it == true);
+    let is_default = is_default && policy.action == Action::External;
+    Ok(Some(Object { declaration, id: object.id(), owner, users, shared_with, is_default }))
 }
 
 impl Object {
@@ -51,6 +59,49 @@ impl Object {
         let mut find = Find { policy, facts, found: Ok(None) };
         visit_all(&mut find);
         find.found
+    }
+
+    pub(super) fn is_visible_to(&self, caller: &Caller) -> bool {
+        caller.owns(&self.owner)
+            || self.shared_with.iter().any(|policy| policy.covers(&caller.project_id))
+    }
+
+    /// The default external network stays everybody's.
+    pub(super) fn check_open(&self, action: Action, left: &[RbacPolicy]) -> Result<(), Refusal> {
+        let open = left.iter().any(|policy| policy.target_project.0 == EVERYBODY);
+        if open || !self.is_default || action != Action::External {
+            return Ok(());
+        }
+        Err(Refusal::RbacPolicyInUse {
+            object_id: self.id.clone(),
+            details: "default external networks must be shared to everyone".to_owned(),
+        })
+    }
+
+    /// What a policy that goes does to the object: a network that nobody may use as an external one
+    /// any more is none.
+    pub(super) fn revoke(
+        &self,
+        policy: &RbacPolicy,
+        facts: &Facts,
+        writes: &mut Writes,
+    ) -> Result<(), Stop> {
+        let last = self
+            .shared_with
+            .iter()
+            .all(|other| other.id == policy.id || other.action != Action::External);
+        if policy.action == Action::External
+            && last
+            && let Some(mut network) = facts.lock::<Network>(&self.id)?
+            && network.external
+        {
+            check_not_external(&network, facts)?;
+            network.external = false;
+            writes.update(&network);
+            return Ok(());
+        }
+        self.bump(writes);
+        Ok(())
     }
 
     /// As in errors about objects of this type.

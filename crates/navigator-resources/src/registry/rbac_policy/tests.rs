@@ -94,3 +94,45 @@ fn only_networks_are_external() {
         assert_eq!(refusal(made), refused(400, "HTTPBadRequest"));
     }
 }
+
+#[test]
+fn who_may_use_an_object_of_another_may_not_share_it() {
+    let mut world = World::default();
+    let network: Network = world.create(&member("a"), None, json!({})).unwrap();
+    policy(&mut world, &member("a"), &network, "b").unwrap();
+    let made = policy(&mut world, &member("b"), &network, "c");
+    assert_eq!(refusal(made), refused(400, "InvalidInput"));
+    let made = policy(&mut world, &member("c"), &network, "d");
+    assert_eq!(refusal(made), refused(404, "NetworkNotFound"));
+}
+
+#[test]
+fn a_network_is_external_while_somebody_may_use_it_as_such() {
+    let mut world = World::default();
+    let network: Network = world.create(&admin(), None, json!({})).unwrap();
+    let mut open = |target: &str| {
+        let body = json!({
+            "object_type": "network", "object_id": network.id.to_string(),
+            "action": "access_as_external", "target_tenant": target});
+        world.create::<RbacPolicy>(&admin(), None, body).unwrap().id
+    };
+    let (all, one) = (open("*"), open("b"));
+    world.delete::<RbacPolicy>(&admin(), all).unwrap();
+    assert!(world.get::<Network>(network.id).external);
+    world.delete::<RbacPolicy>(&admin(), one).unwrap();
+    assert!(!world.get::<Network>(network.id).external);
+}
+
+#[test]
+fn the_default_external_network_stays_everybodys() {
+    let mut world = World::default();
+    let body = json!({"router:external": true, "is_default": true});
+    let network: Network = world.create(&admin(), None, body).unwrap();
+    let [policy] = world.all::<RbacPolicy>(Select::all()).try_into().unwrap();
+    let gone = world.delete::<RbacPolicy>(&admin(), policy.id);
+    assert_eq!(refusal(gone), refused(409, "RbacPolicyInUse"));
+    let moved = world.update::<RbacPolicy>(&admin(), policy.id, json!({"target_tenant": "b"}));
+    assert_eq!(refusal(moved), refused(409, "RbacPolicyInUse"));
+    world.update::<Network>(&admin(), network.id, json!({"is_default": false})).unwrap();
+    world.delete::<RbacPolicy>(&admin(), policy.id).unwrap();
+}

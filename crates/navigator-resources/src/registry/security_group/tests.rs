@@ -220,10 +220,15 @@ fn each_template_is_there_once() {
     table.as_admin();
     let made: DefaultSecurityGroupRule = table.create(template.clone()).unwrap();
     assert!(made.used_in_non_default_sg && !made.used_in_default_sg);
-    assert_eq!(
-        refusal(table.create::<DefaultSecurityGroupRule>(template)),
-        refused(409, "DefaultSecurityGroupRuleExists")
-    );
+    let exists = refused(409, "DefaultSecurityGroupRuleExists");
+    assert_eq!(refusal(table.create::<DefaultSecurityGroupRule>(template.clone())), exists);
+    // For other groups it is another one.
+    let mut of_default = template;
+    of_default["used_in_default_sg"] = true.into();
+    of_default["used_in_non_default_sg"] = false.into();
+    let other: DefaultSecurityGroupRule = table.create(of_default.clone()).unwrap();
+    assert_eq!(refusal(table.create::<DefaultSecurityGroupRule>(of_default)), exists);
+    table.delete::<DefaultSecurityGroupRule>(other.id).unwrap();
     table.as_project("p");
     let web = group(&mut table, "web");
     assert_eq!(rules_of(&table, web.id).len(), 3);

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use navigator_model::SecurityGroupId;
 use serde_json::Value;
 
-use crate::{AttributeValue, Refusal, SqlType, SqlValue, attribute::quoted};
+use crate::{AttributeValue, Refusal, SecurityGroup, SqlType, SqlValue, attribute::quoted};
 
 crate::word_attribute! {
     /// Seen from the port.
@@ -92,6 +93,41 @@ impl AttributeValue for Raw {
 
     fn from_sql(value: &SqlValue) -> Result<Self, String> {
         String::from_sql(value).map(Self)
+    }
+}
+
+/// A group as a request names it: what is no id is one of no group, as in Neutron.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupName(String);
+
+impl GroupName {
+    pub(super) fn id(&self) -> Result<SecurityGroupId, Refusal> {
+        let unknown = |_| Refusal::not_found::<SecurityGroup>(&self.0);
+        self.0.parse().map_err(unknown)
+    }
+}
+
+impl AttributeValue for GroupName {
+    const SQL: SqlType = SqlType::Text;
+
+    fn from_json(value: &Value) -> Result<Self, String> {
+        String::from_json(value).map(Self)
+    }
+
+    fn to_json(&self) -> Value {
+        self.0.to_json()
+    }
+
+    fn to_sql(&self) -> SqlValue {
+        self.0.to_sql()
+    }
+
+    fn from_sql(value: &SqlValue) -> Result<Self, String> {
+        String::from_sql(value).map(Self)
+    }
+
+    fn schema() -> Value {
+        SecurityGroupId::schema()
     }
 }
 

@@ -112,6 +112,22 @@ fn what_cannot_be_programmed_is_refused() {
     ] {
         assert_eq!(refusal(made(nobody(name))), refused(404, error), "{name}");
     }
+    // What is no id is one of no group.
+    let wrong = made(json!({"remote_group_id": "bad_group_id"}));
+    assert_eq!(refusal(wrong), refused(404, "SecurityGroupNotFound"));
+    // Clients look for these texts.
+    for (more, text) in [
+        (
+            json!({"protocol": "tcp", "port_range_min": 2, "port_range_max": 1}),
+            "For TCP/UDP protocols, port_range_min must be <= port_range_max",
+        ),
+        (
+            json!({"remote_ip_prefix": "2001:db8::/32"}),
+            "Conflicting value ethertype IPv4 for CIDR 2001:db8::/32",
+        ),
+    ] {
+        assert_eq!(made(more).unwrap_err().to_string(), text);
+    }
 }
 
 #[test]
