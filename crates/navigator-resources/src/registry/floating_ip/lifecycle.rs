@@ -199,10 +199,12 @@ pub(crate) fn delete(current: &FloatingIp, facts: &Facts) -> Result<Writes, Stop
 /// meanwhile.
 pub(crate) fn idle_on(network: &Network, facts: &Facts) -> Result<Vec<FloatingIp>, Stop> {
     let of_network = Select::eq("floating_network_id", network.id.to_string());
-    let mut idle: Vec<FloatingIp> = facts.list(of_network.locked())?;
-    idle.retain(|floating_ip| {
+    let mut idle = Vec::new();
+    for floating_ip in facts.list::<FloatingIp>(of_network.locked())? {
         let leads = floating_ip.port_id.is_some() || floating_ip.router_id.is_some();
-        !leads && floating_ip.port_forwardings.is_empty()
-    });
+        if !leads && !port_forwarding::are_others(floating_ip.id, &[], facts)? {
+            idle.push(floating_ip);
+        }
+    }
     Ok(idle)
 }
