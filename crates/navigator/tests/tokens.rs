@@ -85,7 +85,7 @@ fn sec_cve_2013_2166_no_cache_outside_of_the_process_is_asked() {
 /// What a middleware would have told a service behind it, in spellings that some servers take for it.
 #[test]
 fn forged_identity_headers_in_any_spelling_have_no_effect() {
-    let Registered { keystone, server, .. } = Registered::start("");
+    let Registered { keystone, server, directory: _kept, .. } = Registered::start("");
     let [alice, bob] = [keystone.account(&["member"]), keystone.account(&["member"])];
     let [alices, bobs] = [keystone.log_in(&alice), keystone.log_in(&bob)];
     let network = r#"{"network": {"name": "of alice"}}"#;

@@ -72,7 +72,7 @@ async fn a_bad_service_token_spoils_a_good_users_token() {
 /// The token of an application credential with these access rules.
 fn credential(keystone: &Keystone, account: &Account, rules: Option<Value>) -> String {
     let own = keystone.log_in(account);
-    let mut wanted = json!({"name": format!("c-{own:.12}"), "secret": "s3cret"});
+    let mut wanted = json!({"name": format!("c-{}", &own[own.len() - 12..]), "secret": "s3cret"});
     if let Some(rules) = rules {
         wanted["access_rules"] = rules;
     }

@@ -41,12 +41,12 @@ async fn without_a_good_token_the_answer_is_keystones_401() {
 async fn a_token_of_ten_megabytes_is_refused_at_once_and_nobody_is_asked() {
     let world = World::with(Keystone::at_hand(), 10).await;
     let start = Instant::now();
-    for length in [8 * 1024 + 1, 10 << 20] {
+    for length in [8_001, 10 << 20] {
         unauthorized(&world.list(&"a".repeat(length)).await);
     }
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     assert_eq!(world.keystone.validations(), 0);
-    unauthorized(&world.list(&"a".repeat(8 * 1024)).await);
+    unauthorized(&world.list(&"a".repeat(8_000)).await);
     assert_eq!(world.keystone.validations(), 1);
 }
 
