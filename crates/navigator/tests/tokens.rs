@@ -4,12 +4,14 @@
 //! Keystone is the contract fake of the test kit unless NAVIGATOR_TEST_KEYSTONE names a real one.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use std::{fs, io::ErrorKind, net::TcpListener};
+use std::{fs, io::ErrorKind, net::TcpListener, path::Path};
 
 use navigator_testkit::{
     Server,
     stock::{Registered, SERVICE_PASSWORD},
+    tls::{Authority, TlsFront, Validity},
 };
+use tempfile::TempDir;
 
 /// The notifications of an older service held tokens, for everybody who could read them.
 #[test]
@@ -60,18 +62,13 @@ fn sec_cve_2013_2166_no_cache_outside_of_the_process_is_asked() {
     memcache.set_nonblocking(true).unwrap();
     let Registered { keystone, directory, config, server, .. } = Registered::start("");
     server.end();
-    let neutron = directory.path().join("neutron.conf");
     let address = memcache.local_addr().unwrap();
     let cache = format!(
         "[keystone_authtoken]\nmemcached_servers = {address}\nmemcache_security_strategy = ENCRYPT\n\
          memcache_secret_key = known to all\n[cache]\nenabled = true\n\
          backend = dogpile.cache.memcached\nmemcache_servers = {address}\n"
     );
-    fs::write(&neutron, cache).unwrap();
-    let usual = fs::read_to_string(&config).unwrap();
-    let usual: Vec<_> = usual.lines().filter(|line| !line.starts_with("listen")).collect();
-    let text = format!("neutron_conf = ['{}']\n{}\n", neutron.display(), usual.join("\n"));
-    let server = Server::start(directory.path(), "cached", &text);
+    let server = with_neutrons(&directory, &config, &cache);
     let token = keystone.log_in(&keystone.account(&["member"]));
     for (token, status) in [(token.as_str(), 200), ("gAAAAAofnobody", 401), (token.as_str(), 200)] {
         let answer = server.ask("GET", "/v2.0/networks", &[("x-auth-token", token)], "");
@@ -153,4 +150,51 @@ fn spellings(name: &str) -> [String; 6] {
         mixed.replace('-', "_"),
         mixed.replacen('-', "_", 1),
     ]
+}
+
+/// CVE-2015-1852, CVE-2014-7144: with `insecure = false` in the file, a Keystone that nobody vouches for
+/// was believed.
+#[test]
+fn sec_cve_2015_1852_insecure_false_is_not_true() {
+    let Registered { keystone, directory, config, server, .. } = Registered::start("");
+    server.end();
+    let plain = keystone.url.strip_prefix("http://").unwrap().parse().unwrap();
+    let [known, stranger] = ["the cloud's", "somebody"].map(Authority::new);
+    let token = keystone.log_in(&keystone.account(&["member"]));
+    for (authority, insecure, status) in [
+        (&known, "False", 200),
+        (&stranger, "False", 503),
+        (&stranger, "false", 503),
+        (&stranger, "0", 503),
+        (&stranger, "True", 200),
+    ] {
+        let shown = authority.issue(&["127.0.0.1"], Validity::Now);
+        let front = TlsFront::start(plain, &shown, None, &["http/1.1"]);
+        let neutron = format!(
+            "[keystone_authtoken]\nauth_url = https://127.0.0.1:{}\ninsecure = {insecure}\n\
+             cafile = {}\n",
+            front.port(),
+            known.file().display()
+        );
+        let server = with_neutrons(&directory, &config, &neutron);
+        let answer = server.ask("GET", "/v2.0/networks", &[("x-auth-token", &token)], "");
+        assert_eq!(answer.0, status, "insecure = {insecure}: {}", answer.1);
+        assert_eq!(front.handshakes() > 0, status == 200, "insecure = {insecure}");
+        server.end();
+    }
+}
+
+/// The server of a configuration once more, with what a neutron.conf says beside it: of Keystone's
+/// address, only that.
+fn with_neutrons(directory: &TempDir, config: &Path, neutron: &str) -> Server {
+    let file = directory.path().join("neutron.conf");
+    fs::write(&file, neutron).unwrap();
+    let elsewhere = neutron.contains("auth_url");
+    let usual = fs::read_to_string(config).unwrap();
+    let usual: Vec<_> = usual
+        .lines()
+        .filter(|line| !line.starts_with("listen") && !(elsewhere && line.starts_with("auth_url")))
+        .collect();
+    let text = format!("neutron_conf = ['{}']\n{}\n", file.display(), usual.join("\n"));
+    Server::start(directory.path(), "beside-neutrons", &text)
 }
