@@ -193,7 +193,7 @@ fn with_neutrons(directory: &TempDir, config: &Path, neutron: &str) -> Server {
     let usual = fs::read_to_string(config).unwrap();
     let usual: Vec<_> = usual
         .lines()
-        .filter(|line| !line.starts_with("listen") && !(elsewhere && line.starts_with("auth_url")))
+        .filter(|line| !(line.starts_with("listen") || elsewhere && line.starts_with("auth_url")))
         .collect();
     let text = format!("neutron_conf = ['{}']\n{}\n", file.display(), usual.join("\n"));
     Server::start(directory.path(), "beside-neutrons", &text)
