@@ -6,9 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use navigator_model::{AgentId, HostName};
-use serde_json::json;
-
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     AttributeValue, Consequence, Context, Cutoff, Facts, Momentary, Port, Refusal, Resource, Rules,
