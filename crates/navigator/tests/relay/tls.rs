@@ -3,7 +3,7 @@
 use std::{fs, io::Write as _, net::TcpListener, path::Path, process::Stdio, thread};
 
 use crate::{
-    authority::{Authority, secure, shown},
+    authority::{Authority, Files, secure, shown},
     support::*,
 };
 
@@ -27,6 +27,14 @@ fn web(port: u16, body: &'static str) {
             );
         }
     });
+}
+
+/// A file of one forward that ends TLS on port 4001.
+fn ends_tls(files: &Files) -> String {
+    format!(
+        "[forward.web]\nlisten = ':4001'\nconnect = '127.0.0.1:1001'\ntls = {{ {} }}\n",
+        files.toml()
+    )
 }
 
 fn text(path: &Path) -> &str {
@@ -76,11 +84,7 @@ fn an_unreadable_certificate_is_one_line_and_exit_code_2() {
     let authority = Authority::new();
     let files = authority.issue("a.example");
     let file = authority.path().join("forwards.toml");
-    let entry = format!(
-        "[forward.web]\nlisten = ':4001'\nconnect = '127.0.0.1:1001'\ntls = {{ {} }}\n",
-        files.toml()
-    );
-    write(&file, &entry);
+    write(&file, &ends_tls(&files));
     fs::remove_file(&files.key).unwrap();
     let (code, said) = output(&mut command(&["--config", text(&file)]));
     let expected = format!(
@@ -96,11 +100,7 @@ fn a_certificate_that_is_broken_while_the_relay_runs_leaves_the_old_one_in_force
     let authority = Authority::new();
     let files = authority.issue("a.example");
     let file = authority.path().join("forwards.toml");
-    let entry = format!(
-        "[forward.web]\nlisten = ':4001'\nconnect = '127.0.0.1:1001'\ntls = {{ {} }}\n",
-        files.toml()
-    );
-    write(&file, &entry);
+    write(&file, &ends_tls(&files));
     says(1001, "one");
     let program = Program::start(&mut command(&["--config", text(&file)]));
     program.says("ready");
