@@ -35,6 +35,7 @@ mod receive;
 mod reference;
 mod request_id;
 mod serve;
+mod servers;
 mod state;
 mod trunks;
 mod turns;
@@ -52,4 +53,5 @@ pub use nova::{Access, AccessSource, NovaClient, release_waiting_ports, tell_nov
 pub use policy::{GuardedRoute, Policy, PolicyInForce, UnregisteredRules};
 pub use reference::pages as reference_pages;
 pub use serve::{Limits, serve};
+pub use servers::tell_servers;
 pub use state::ApiState;

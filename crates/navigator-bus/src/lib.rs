@@ -11,4 +11,4 @@ pub mod wire;
 
 pub use control_plane::{BusError, ControlPlane, Wakeup};
 pub use http_client::HttpControlPlane;
-pub use hub::Hub;
+pub use hub::{Hub, Lost};

@@ -17,6 +17,7 @@ mod figures;
 mod listing;
 mod load;
 mod migrations;
+mod notices;
 mod pool;
 mod prune;
 mod quota;
@@ -36,6 +37,7 @@ pub use error::{DecideError, StoreError};
 pub use figures::Figures;
 pub use listing::{Bound, Direction, FixedIpFilter, Listing, Paging, TagFilter};
 pub use migrations::Schema;
+pub use notices::{LONGEST_NOTICE, Notices};
 pub use quota::Limits;
 pub use server_event::PendingEvent;
 
@@ -75,6 +77,17 @@ impl Store {
     /// What has been applied of the schema, and what this version wants beyond it. Changes nothing.
     pub async fn schema(&self) -> Result<Schema, StoreError> {
         migrations::schema(&self.backend).await
+    }
+
+    /// Hears from now on what the database's servers [`notify`](Self::notify). `None`: this database has
+    /// one server only.
+    pub async fn listen(&self) -> Result<Option<Notices>, StoreError> {
+        Notices::listen(&self.backend).await
+    }
+
+    /// Tells whoever listens, the caller included. At most [`LONGEST_NOTICE`] bytes.
+    pub async fn notify(&self, text: &str) -> Result<(), StoreError> {
+        notices::notify(&self.backend, text).await
     }
 
     /// What this store has done so far.

@@ -34,6 +34,7 @@ pub(crate) async fn serve(
         tracing::warn!("recorded and shown, but not enforced: {what}");
     }
     let (store, settings) = (state.store.clone(), Arc::clone(&state.settings));
+    let heard = navigator_api::tell_servers(store.clone(), state.hub.clone());
     let told = config.nova.tell(store.clone())?;
     let released = navigator_api::release_waiting_ports(store.clone(), settings);
     let watched = config.policy.watch(Arc::clone(&state.policy))?;
@@ -41,6 +42,7 @@ pub(crate) async fn serve(
     tokio::select! {
         served = navigator_api::serve(listener, router, shutdown, limits) => served?,
         () = navigator_api::keep_house(store) => {}
+        () = heard => {}
         () = told => {}
         () = watched => {}
         () = released => {}

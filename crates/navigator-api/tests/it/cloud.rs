@@ -38,6 +38,7 @@ impl Backend {
 pub(crate) struct Cloud {
     pub(crate) router: Router,
     pub(crate) store: Store,
+    pub(crate) hub: Hub,
     pub(crate) plane: LocalControlPlane,
     pub(crate) policy: Arc<PolicyInForce>,
 }
@@ -144,9 +145,10 @@ impl Cloud {
         let store = Store::connect(url).await.unwrap();
         store.migrate().await.unwrap();
         let policy = Arc::new(PolicyInForce::new(policy));
+        let hub = Hub::default();
         let state = ApiState {
             store: store.clone(),
-            hub: Hub::default(),
+            hub: hub.clone(),
             settings: Arc::new(settings),
             identity: Arc::new(identity),
             policy: Arc::clone(&policy),
@@ -154,7 +156,7 @@ impl Cloud {
             metrics: Arc::default(),
         };
         let plane = LocalControlPlane::from(&state);
-        Self { router: router(state).unwrap(), store, plane, policy }
+        Self { router: router(state).unwrap(), store, hub, plane, policy }
     }
 
     /// A host with all three agents registers.

@@ -55,6 +55,7 @@ mod requests;
 mod security_groups;
 mod segments;
 mod server;
+mod servers;
 mod subnet_pools;
 mod tags;
 mod trunks;

@@ -8,7 +8,10 @@ use crate::{
     Context, Facts, Momentary, Network, Resource, Rules, Select, SqlValue, Standard, Stop, Subnet, Writes,
     attribute::{Dict, DnsDomain, DnsName, Text},
     qos::{self, ResourceRequest},
-    registry::{qos_policy::QosPolicyId, trunk::{self, TrunkDetails}},
+    registry::{
+        qos_policy::QosPolicyId,
+        trunk::{self, TrunkDetails},
+    },
 };
 
 mod access;
@@ -253,7 +256,6 @@ impl Rules for Port {
 
     fn delete(current: &Self, facts: &Facts, _context: &Context<'_>) -> Result<Writes, Stop> {
         access::check_delete(current)?;
-        trunk::check_unused(current.id, facts)?;
         removal::remove(current, facts)
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use navigator_model::{ObjectKey, RouterId, Scope};
 
 use super::{Change, FLOATING_IP_OWNER, Port, ROUTER_OWNERS};
-use crate::{Facts, Stop, Write, Writes, forwarding::forget_fixed_ips};
+use crate::{Facts, Stop, Write, Writes, forwarding::forget_fixed_ips, registry::trunk};
 
 /// Tells the agents of the port's network, and of its router, that it changed.
 pub fn touch(port: &Port, writes: &mut Writes) {
@@ -22,9 +22,10 @@ pub fn touch(port: &Port, writes: &mut Writes) {
     }
 }
 
-/// Deletes the port and all that cannot be without it. Whether it may be deleted is the caller's to
-/// decide.
+/// Deletes the port and all that cannot be without it. A trunk can, and holds its ports; whether the
+/// port may be deleted otherwise is the caller's to decide.
 pub fn remove(port: &Port, facts: &Facts) -> Result<Writes, Stop> {
+    trunk::check_unused(port.id, facts)?;
     let mut writes = Writes::new();
     let gone: Vec<IpAddr> = port.fixed_ips.iter().map(|f| f.ip_address).collect();
     forget_fixed_ips(port, &gone, facts, &mut writes)?;

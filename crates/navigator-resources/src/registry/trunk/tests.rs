@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    Network,
+    Network, Router,
     world::{Site, TENANT, member, refusal, refused},
 };
 
@@ -131,4 +131,27 @@ fn a_disabled_trunk_stays_as_it_is() {
     act(&mut site, &trunk, "remove_subports", named).unwrap();
     site.world.delete::<Trunk>(&member(TENANT), trunk.id).unwrap();
     site.world.delete::<Port>(&member(TENANT), sub).unwrap();
+}
+
+#[test]
+fn a_trunk_holds_its_ports_whoever_deletes_them() {
+    let mut site = Site::new();
+    let inside = |address: &str| json!([{"ip_address": address}]);
+    let [parent, sub] = ["10.0.0.66", "10.0.0.67"].map(|address| {
+        let body = json!({"network_id": site.network, "fixed_ips": inside(address)});
+        site.world.create::<Port>(&member(TENANT), None, body).unwrap().id
+    });
+    trunk(&mut site, parent, json!([tagged(sub, 10)])).unwrap();
+    for (port, held) in [(parent, "PortInUseAsTrunkParent"), (sub, "PortInUseAsSubPort")] {
+        let held = refused(409, held);
+        assert_eq!(refusal(site.world.delete::<Port>(&member(TENANT), port)), held);
+        // Two routers, since both ports are of one subnet.
+        let router = site.world.create::<Router>(&member(TENANT), None, json!({})).unwrap().id;
+        let mut act = |action: &str| {
+            let body = json!({ "port_id": port });
+            site.world.action::<Router>(&member(TENANT), router, action, body)
+        };
+        act("add_router_interface").unwrap();
+        assert_eq!(refusal(act("remove_router_interface")), held);
+    }
 }
