@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     Counters, Forward, Refusal,
+    descriptors::{Descriptors, Part},
     limits::{self, Allowance, Pace},
     namespace::Namespace,
     tls::{Accepting, Originating},
@@ -35,6 +36,8 @@ pub(crate) struct Live {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) counters: Counters,
+    /// What its connections hold.
+    pub(crate) descriptors: Arc<Part>,
     /// Whether the last connection to the target failed: told when it begins and when it ends.
     failing: AtomicBool,
     /// Of forwards with limits, once they are asked for.
@@ -49,9 +52,10 @@ struct Allowances {
 }
 
 impl State {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(descriptors: &Arc<Descriptors>) -> Self {
         Self {
             counters: Counters::default(),
+            descriptors: descriptors.part(),
             failing: AtomicBool::new(false),
             allowances: OnceLock::new(),
         }

@@ -26,6 +26,7 @@ use socket2::Socket;
 
 use crate::{
     Counters, ForwardSet,
+    descriptors::Descriptors,
     listener::Listener,
     live::{Live, State},
     namespace::Namespace,
@@ -66,6 +67,9 @@ pub struct Relay {
     next_version: u64,
     namespaces: Namespaces,
     certificates: Certificates,
+    descriptors: Arc<Descriptors>,
+    /// How many this process had before the first forward.
+    others: usize,
     peers: Arc<Peers>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -86,9 +90,10 @@ impl Relay {
         let home = Arc::new(Namespace::current()?);
         let (peers, inboxes) = Peers::new(options.workers.max(1))?;
         let peers = Arc::new(peers);
-        let mut threads = Vec::new();
+        let (descriptors, mut threads) = (Arc::new(Descriptors::default()), Vec::new());
         for (number, messages) in inboxes.into_iter().enumerate() {
-            let worker = Worker::new(number, Arc::clone(&peers), messages, Arc::clone(&home))?;
+            let (peers, home) = (Arc::clone(&peers), Arc::clone(&home));
+            let worker = Worker::new(number, peers, messages, home, &descriptors)?;
             let run = move || {
                 if let Err(error) = worker.run() {
                     tracing::error!(worker = number, %error, "a worker has ended");
@@ -96,6 +101,8 @@ impl Relay {
             };
             threads.push(thread::Builder::new().name(format!("relay-{number}")).spawn(run)?);
         }
+        let others = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+        descriptors.look_at_limit(others);
         Ok(Self {
             set: ForwardSet::default(),
             forwards: HashMap::new(),
@@ -105,6 +112,8 @@ impl Relay {
             next_version: 0,
             namespaces: Namespaces::new(options.namespaces, home),
             certificates: Certificates::default(),
+            descriptors,
+            others,
             peers,
             threads,
         })
@@ -164,7 +173,7 @@ impl Relay {
     fn state_of(&self, name: &str) -> Arc<State> {
         match self.forwards.get(name) {
             Some(live) => Arc::clone(&live.state),
-            None => Arc::new(State::new()),
+            None => Arc::new(State::new(&self.descriptors)),
         }
     }
 }

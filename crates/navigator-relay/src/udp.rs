@@ -19,6 +19,7 @@ use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use socket2::{Domain, Socket, Type};
 
 use crate::{
+    descriptors::Held,
     listener::Listener,
     live::Live,
     namespace::Whereabouts,
@@ -44,6 +45,7 @@ pub(crate) struct Session {
     pub(crate) socket: Socket,
     pub(crate) last: Instant,
     pub(crate) due: Option<Tick>,
+    _held: Held,
 }
 
 impl Session {
@@ -55,6 +57,8 @@ impl Session {
         whereabouts: &mut Whereabouts,
         now: Instant,
     ) -> io::Result<Self> {
+        let held =
+            live.state.descriptors.take(1).ok_or(io::Error::from_raw_os_error(libc::EMFILE))?;
         let target = live.target(listener.port);
         whereabouts.go(&live.connect_in)?;
         let connect = |clients: Option<Port>| {
@@ -72,7 +76,7 @@ impl Session {
         };
         receive_trains(&socket);
         let (listener, live) = (Arc::clone(listener), Arc::clone(live));
-        Ok(Self { flow, listener, live, socket, last: now, due: None })
+        Ok(Self { flow, listener, live, socket, last: now, due: None, _held: held })
     }
 
     pub(crate) fn deadline(&self) -> Instant {

@@ -28,6 +28,7 @@ use nix::{
 
 use crate::{
     Transport,
+    descriptors::Descriptors,
     listener::Listener,
     namespace::{Namespace, Whereabouts},
     route::Route,
@@ -74,6 +75,7 @@ impl Worker {
         peers: Arc<Peers>,
         messages: Receiver<Message>,
         home: Arc<Namespace>,
+        descriptors: &Arc<Descriptors>,
     ) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let inbox = EpollEvent::new(EpollFlags::EPOLLIN, Token::INBOX.bits());
@@ -85,7 +87,7 @@ impl Worker {
             messages,
             resources: Resources {
                 epoll,
-                pipes: PipePool::default(),
+                pipes: PipePool::new(descriptors.pipes()),
                 buffer: Resources::buffer(),
                 plain: Vec::new(),
                 whereabouts: Whereabouts::new(home),

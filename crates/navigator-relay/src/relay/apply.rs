@@ -260,6 +260,7 @@ impl Relay {
         for (place, socket) in bound.sockets {
             listen.extend(wanted.places.get(&place).and_then(|to| self.add(place, socket, to)));
         }
+        self.descriptors.look_at_limit(self.others + self.listeners.len());
         leaving.iter().for_each(|(listener, _)| listener.stop());
         let unlisten: Vec<Key> = leaving.iter().map(|(listener, _)| listener.key).collect();
         self.tell(&listen, &unlisten, &self.cut(&wanted));

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     Refusal,
+    descriptors::Held,
     live::{Live, Meter, Way},
     proxy_protocol,
     timers::Tick,
@@ -30,6 +31,7 @@ pub(crate) struct Accepted {
     pub(crate) client: TcpStream,
     /// Who it is; a trusted proxy may have said so.
     pub(crate) peer: SocketAddr,
+    pub(crate) listener: Key,
     /// The port it came to.
     pub(crate) port: u16,
     pub(crate) live: Arc<Live>,
@@ -39,6 +41,8 @@ pub(crate) struct Accepted {
     pub(crate) said: Vec<u8>,
     /// Its TLS, where that ends here and once it is set up.
     pub(crate) session: Option<Box<Session>>,
+    /// Its descriptor and the target's.
+    pub(crate) held: Held,
 }
 
 pub(crate) struct Connection {
@@ -61,6 +65,7 @@ pub(crate) struct Connection {
     pub(crate) due: Option<Tick>,
     /// Whether it stands in the queue of those that have more to do.
     pub(crate) queued: bool,
+    _held: Held,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,12 +98,20 @@ pub(crate) enum Next {
     Reset,
 }
 
+impl Accepted {
+    fn go_away(self, reason: Refusal) -> Refusal {
+        reset(&self.client);
+        self.live.leave();
+        reason
+    }
+}
+
 impl Connection {
     /// Starts to connect. The client is not listened to before there is somebody to talk to.
-    pub(crate) fn open(
-        mut accepted: Accepted,
-        resources: &mut Resources,
-    ) -> Result<Self, Accepted> {
+    ///
+    /// # Errors
+    /// Why there will be no connection. The client is reset and counts as gone then.
+    pub(crate) fn open(mut accepted: Accepted, resources: &mut Resources) -> Result<Self, Refusal> {
         let mut up = Direction::default();
         if let Some(version) = accepted.live.forward.proxy_protocol
             && let Ok(to) = accepted.client.local_addr()
@@ -108,7 +121,7 @@ impl Connection {
         }
         let Ok(mut secured) = Secured::new(&mut accepted) else {
             accepted.live.counters().refuse(Refusal::TlsTarget);
-            return Err(accepted);
+            return Err(accepted.go_away(Refusal::TlsTarget));
         };
         match secured.as_mut() {
             Some(secured) => secured.say_first(&accepted.said, &mut up),
@@ -130,15 +143,16 @@ impl Connection {
                 keepalive: Keepalive::Later,
                 due: None,
                 queued: false,
+                _held: accepted.held,
             }),
             Err(error) => {
                 if out_of_descriptors(&error) {
                     accepted.live.counters().refuse(Refusal::Descriptors);
-                } else {
-                    let target = accepted.live.target(accepted.port);
-                    accepted.live.unreachable(target, Refusal::Target, &error);
+                    return Err(accepted.go_away(Refusal::Descriptors));
                 }
-                Err(accepted)
+                let target = accepted.live.target(accepted.port);
+                accepted.live.unreachable(target, Refusal::Target, &error);
+                Err(accepted.go_away(Refusal::Target))
             }
         }
     }

@@ -147,7 +147,7 @@ impl Direction {
     ) -> Result<usize, Broken> {
         if self.bulk && self.pipe.is_none() {
             // Without a descriptor for a pipe it goes on without one.
-            self.pipe = resources.pipes.take().ok();
+            self.pipe = resources.pipes.take();
         }
         match self.bulk {
             true if self.pipe.is_some() => self.take_by_pipe(source, meter),

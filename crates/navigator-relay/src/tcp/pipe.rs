@@ -4,6 +4,7 @@
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
+    sync::Arc,
 };
 
 use nix::{
@@ -11,6 +12,8 @@ use nix::{
     fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice},
     unistd::pipe2,
 };
+
+use crate::descriptors::{Held, Part};
 
 /// Bytes a pipe takes, as asked of the kernel; less where an unprivileged user has many.
 const CAPACITY: usize = 256 * 1024;
@@ -23,14 +26,15 @@ pub(crate) struct Pipe {
     write: OwnedFd,
     /// Bytes in it.
     held: usize,
+    _descriptors: Held,
 }
 
 impl Pipe {
-    fn new() -> io::Result<Self> {
+    fn new(descriptors: Held) -> io::Result<Self> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         // A smaller pipe works too.
         let _ = fcntl(&write, FcntlArg::F_SETPIPE_SZ(CAPACITY as i32));
-        Ok(Self { read, write, held: 0 })
+        Ok(Self { read, write, held: 0, _descriptors: descriptors })
     }
 
     pub(crate) fn held(&self) -> usize {
@@ -62,14 +66,23 @@ fn moved(from: &impl AsFd, into: &impl AsFd, most: usize) -> io::Result<usize> {
     }
 }
 
-#[derive(Default)]
 pub(crate) struct PipePool {
     free: Vec<Pipe>,
+    descriptors: Arc<Part>,
 }
 
 impl PipePool {
-    pub(crate) fn take(&mut self) -> io::Result<Pipe> {
-        self.free.pop().map_or_else(Pipe::new, Ok)
+    /// `descriptors` are those of all pipes.
+    pub(crate) fn new(descriptors: Arc<Part>) -> Self {
+        Self { free: Vec::new(), descriptors }
+    }
+
+    /// `None` where descriptors are scarce: bytes are copied then.
+    pub(crate) fn take(&mut self) -> Option<Pipe> {
+        if let Some(pipe) = self.free.pop() {
+            return Some(pipe);
+        }
+        Pipe::new(self.descriptors.take(2)?).ok()
     }
 
     /// A pipe with bytes inside belongs to nobody else and is closed.

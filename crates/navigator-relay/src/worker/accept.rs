@@ -1,5 +1,5 @@
 //! Taking connections: who may come in, which worker has them, and what happens when there is no
-//! descriptor left for one.
+//! descriptor left for one, or none that its forward may have.
 
 use std::{
     net::{SocketAddr, TcpStream},
@@ -10,6 +10,7 @@ use std::{
 use super::{Listening, Worker, greeting::Arrived, inbox::Message};
 use crate::{
     Refusal,
+    descriptors::PER_CONNECTION,
     listener::Listener,
     live::Live,
     tcp::{
@@ -22,7 +23,8 @@ use crate::{
 /// The most that one listener's flood takes of a turn.
 const BURST: u32 = 16;
 
-/// Listeners that are not listened to because there was no descriptor for what came. They come back
+/// Listeners that are not listened to because there was no descriptor for what came, or none that its
+/// forward may have. They come back
 /// when a connection of this worker ends, and after a while in any case.
 #[derive(Default)]
 pub(super) struct Paused {
@@ -59,10 +61,17 @@ impl Worker {
         let (listener, route, most) = (Arc::clone(listener), route.clone(), *burst);
         let mut next = (most * 2).min(BURST);
         for _ in 0..most {
+            if self.paused.listeners.contains(&key) {
+                break;
+            }
+            let Some(held) = route.first().state.descriptors.take(PER_CONNECTION) else {
+                self.pause(&listener, route.first());
+                break;
+            };
             match take(&listener) {
                 Taken::One(client, peer) => {
                     let (port, route) = (listener.port, route.clone());
-                    self.admit(Arrived { client, peer, port, route });
+                    self.admit(Arrived { client, peer, listener: key, port, route, held });
                 }
                 Taken::Nothing => {
                     next = 1;
@@ -95,9 +104,20 @@ impl Worker {
     pub(super) fn take_in(&mut self, arrived: Arrived) {
         match arrived.goes_to().map(Arc::clone) {
             Some(live) => {
-                let Arrived { client, peer, port, .. } = arrived;
+                let Arrived { client, peer, listener, port, held, .. } = arrived;
                 let (said, since) = (Vec::new(), self.resources.now);
-                self.enter(Accepted { client, peer, port, live, since, said, session: None });
+                let session = None;
+                self.enter(Accepted {
+                    client,
+                    peer,
+                    listener,
+                    port,
+                    live,
+                    since,
+                    said,
+                    session,
+                    held,
+                });
             }
             None => self.greet(arrived),
         }
@@ -113,6 +133,7 @@ impl Worker {
 
     /// Connects it to its target.
     pub(super) fn open(&mut self, accepted: Accepted) {
+        let listener = accepted.listener;
         match Connection::open(accepted, &mut self.resources) {
             Ok(connection) => {
                 let deadline = connection.deadline();
@@ -127,21 +148,41 @@ impl Worker {
                 connection.due = Some(due);
                 self.timers.add(due, Token::connection(key, Side::Client));
             }
-            Err(accepted) => {
-                reset(&accepted.client);
-                accepted.live.leave();
+            Err(reason) => {
                 self.peers.left(self.number);
+                if reason == Refusal::Descriptors {
+                    // Its target's was the one that was missing: let the next ones wait.
+                    self.wait_with(listener);
+                }
             }
         }
     }
 
+    fn wait_with(&mut self, key: Key) {
+        let Some(Listening { listener, route, .. }) = self.listening(key) else {
+            return;
+        };
+        let (listener, live) = (Arc::clone(listener), Arc::clone(route.first()));
+        if !self.paused.listeners.contains(&key) {
+            self.stop_for_a_while(&listener, &live);
+        }
+    }
+
     fn pause(&mut self, listener: &Listener, live: &Live) {
+        live.counters().refuse(Refusal::Descriptors);
+        if !self.paused.listeners.contains(&listener.key) {
+            self.stop_for_a_while(listener, live);
+        }
+    }
+
+    fn stop_for_a_while(&mut self, listener: &Listener, live: &Live) {
         let now = self.resources.now;
         if self.paused.told.is_none_or(|at| now - at > Paused::SAY_AGAIN_AFTER) {
             self.paused.told = Some(now);
-            tracing::warn!(forward = %live.name, "no descriptor left: new connections have to wait");
+            tracing::warn!(forward = %live.name, "no descriptor left for it: new connections have to wait");
         }
-        live.counters().refuse(Refusal::Descriptors);
+        // Those that no connection uses.
+        self.resources.pipes.clear();
         listener.unwatch(&self.resources.epoll);
         self.paused.listeners.push(listener.key);
         self.paused.until = Some(self.resources.now + Paused::WHILE);
@@ -152,11 +193,12 @@ impl Worker {
             return;
         }
         for key in std::mem::take(&mut self.paused.listeners) {
-            let Some(Listening { listener, .. }) = self.listening(key) else {
+            let Some(Listening { listener, route, .. }) = self.listening(key) else {
                 continue;
             };
+            let has_room = route.first().state.descriptors.has_room(PER_CONNECTION);
             let listener = Arc::clone(listener);
-            if listener.watch(&self.resources.epoll).is_err() {
+            if !has_room || listener.watch(&self.resources.epoll).is_err() {
                 self.paused.listeners.push(key);
                 self.paused.until = Some(self.resources.now + Paused::WHILE);
             }

@@ -13,6 +13,7 @@ use nix::sys::epoll::{EpollEvent, EpollFlags};
 use super::Worker;
 use crate::{
     Refusal,
+    descriptors::Held,
     live::Live,
     proxy_protocol,
     route::Route,
@@ -26,9 +27,11 @@ use crate::{
 pub(crate) struct Arrived {
     pub(crate) client: TcpStream,
     pub(crate) peer: SocketAddr,
+    pub(crate) listener: Key,
     /// The port it came to.
     pub(crate) port: u16,
     pub(crate) route: Route,
+    pub(crate) held: Held,
 }
 
 pub(super) struct Greeting {
@@ -157,13 +160,21 @@ impl Worker {
         let Some(Greeting { arrived, said, since, .. }) = self.greetings.remove(key) else {
             return;
         };
-        let Arrived { client, peer, port, .. } = arrived;
+        let Arrived { client, peer, listener, port, held, .. } = arrived;
         let _ = self.resources.epoll.delete(&client);
         if live.admit(peer.ip().to_canonical(), self.resources.now).is_err() {
             reset(&client);
             return self.peers.left(self.number);
         }
-        self.enter(Accepted { client, peer, port, live, since, said, session: None });
+        // Until now they were the first forward's of the port.
+        let Some(held) = held.pass_to(&live.state.descriptors) else {
+            live.counters().refuse(Refusal::Descriptors);
+            live.leave();
+            reset(&client);
+            return self.peers.left(self.number);
+        };
+        let session = None;
+        self.enter(Accepted { client, peer, listener, port, live, since, said, session, held });
     }
 
     fn turn_away(&mut self, key: Key) {
