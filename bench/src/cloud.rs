@@ -2,6 +2,7 @@
 //! whatever routers and forwards a part asks for, made through the API.
 
 use std::{
+    fs,
     net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
@@ -13,6 +14,10 @@ use navigator_testkit::{Navigator, Site, navigator};
 use serde_json::{Value, json};
 
 pub(crate) const API: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9696);
+
+/// Where a server listens that is asked by a member of a project, with the name as password.
+const MEMBER_API: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9697);
+const MEMBER: &str = "member:$2y$04$eic9lX6xojxSxHA5OsQnVOaEhsuu3SBXkGnovWmdCoVLIO/QD3KCG\n";
 
 /// Objects in one bulk POST.
 const BATCH: usize = 1000;
@@ -57,6 +62,22 @@ impl Cloud {
         Navigator::start(&self.node, "all-in-one", &self.config(), API)
     }
 
+    /// One more server on the database of this configuration.
+    pub(crate) fn server_for_a_member(&self, config: &str) -> anyhow::Result<Navigator<'_>> {
+        let htpasswd = self.node.dir().join("htpasswd");
+        fs::write(&htpasswd, MEMBER)?;
+        let identity = format!(
+            "[identity]\nmode = 'basic'\nhtpasswd = '{}'\n\n[server]\n",
+            htpasswd.display()
+        );
+        let config = config.replacen("[server]\n", &identity, 1).replacen(
+            &API.to_string(),
+            &MEMBER_API.to_string(),
+            1,
+        );
+        Ok(Navigator::start(&self.node, "server", &config, MEMBER_API))
+    }
+
     /// An instance on the router's port, with its address by DHCP.
     pub(crate) fn instance(&self, router: &Router) -> anyhow::Result<Instance> {
         let id: PortId = text(&router.port["id"]).parse()?;
@@ -65,6 +86,10 @@ impl Cloud {
         instance.request_address(20)?;
         Ok(instance)
     }
+}
+
+pub(crate) fn as_member(server: &Navigator<'_>) -> Api {
+    server.api().with_header("Authorization", "Basic bWVtYmVyOm1lbWJlcg==")
 }
 
 pub(crate) fn text(value: &Value) -> &str {

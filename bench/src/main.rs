@@ -10,6 +10,7 @@ mod connections;
 mod figures;
 mod latency;
 mod load;
+mod oracle;
 mod peers;
 mod processes;
 mod relay;
@@ -26,8 +27,8 @@ fn main() -> anyhow::Result<()> {
     if part == attacks::CHILD {
         return attacks::child(&std::env::args().skip(2).collect::<Vec<_>>());
     }
-    if !"abcdefghi".contains(&part) {
-        bail!("parts are a, b, c (with d), e, f, g, h and i");
+    if !"abcdefghij".contains(&part) {
+        bail!("parts are a, b, c (with d), e, f, g, h, i and j");
     }
     figures::machine();
     let wanted = |letter: &str| part.is_empty() || part == letter;
@@ -54,6 +55,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("i") {
         attacks::run()?;
+    }
+    if wanted("j") {
+        oracle::run()?;
     }
     Ok(())
 }

@@ -1,11 +1,7 @@
 //! Part f: a large cloud in PostgreSQL. Every list, by every filter that its attributes have, and how
 //! long a creation takes compared with an empty database.
 
-use std::{
-    fs,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    time::Instant,
-};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use navigator_lab::Api;
@@ -25,9 +21,6 @@ const FORWARDS_PER_ROUTER: usize = 1_000;
 /// Requests per list and filter.
 const SAMPLES: usize = 40;
 const CREATIONS: usize = 200;
-/// Somebody to whom next to nothing of it is visible, with the name as password.
-const MEMBER: &str = "member:$2y$04$eic9lX6xojxSxHA5OsQnVOaEhsuu3SBXkGnovWmdCoVLIO/QD3KCG\n";
-const MEMBER_API: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9697);
 const LIST_GOAL_MS: f64 = 50.0;
 const CREATE_GOAL: f64 = 2.0;
 
@@ -52,17 +45,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     println!("as an administrator, who sees everything:");
     lists(&mut api)?;
     println!("as a member of a project that has nothing:");
-    let htpasswd = cloud.node.dir().join("htpasswd");
-    fs::write(&htpasswd, MEMBER)?;
-    let identity =
-        format!("[identity]\nmode = 'basic'\nhtpasswd = '{}'\n\n[server]\n", htpasswd.display());
-    let config = config.replacen("[server]\n", &identity, 1).replacen(
-        &API.to_string(),
-        &MEMBER_API.to_string(),
-        1,
-    );
-    let server = Navigator::start(&cloud.node, "server", &config, MEMBER_API);
-    lists(&mut server.api().with_header("Authorization", "Basic bWVtYmVyOm1lbWJlcg=="))
+    let server = cloud.server_for_a_member(&config)?;
+    lists(&mut cloud::as_member(&server))
 }
 
 /// Half of the creations take at most this long, in milliseconds.
