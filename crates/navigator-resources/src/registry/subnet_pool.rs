@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use navigator_model::ProjectId;
 
 use crate::{
-    Caller, Context, Facts, Refusal, Resource, Rules, Select, Standard, Stop, Subnet, Writes,
+    Caller, Context, Facts, RbacPolicy, Refusal, Resource, Rules, Select, Standard, Stop, Subnet, Writes,
     attribute::Name,
     registry::{address_scope::AddressScopeId, rbac_policy::Action, subnet::IpVersion},
     rules::MemberAction,
@@ -115,6 +115,23 @@ impl SubnetPool {
             error_message: "A default subnetpool for this IP family has already been set. Only \
                             one default may exist per IP family"
                 .to_owned(),
+        }
+        .into())
+    }
+
+    /// Who is to use a pool of an address scope has to be let into the scope, by a policy.
+    pub(crate) fn check_target(&self, target: &ProjectId, facts: &Facts) -> Result<(), Stop> {
+        let Some(scope) = self.address_scope_id else { return Ok(()) };
+        let policies = RbacPolicy::of(&scope.to_string(), Action::Shared, facts)?;
+        if policies.iter().any(|policy| policy.covers(target)) {
+            return Ok(());
+        }
+        Err(Refusal::InvalidInput {
+            error_message: format!(
+                "Failed to create RBAC policy on object {} because target project doesn't have \
+                 access to associated address scope.",
+                self.id
+            ),
         }
         .into())
     }

@@ -97,6 +97,7 @@ impl Rules for Trunk {
         facts: &Facts,
         context: &Context<'_>,
     ) -> Result<(Self, Writes), Stop> {
+        sub_port::check_all(&input.sub_ports)?;
         eligible::check_parent(input.port_id, facts, context)?;
         let mut trunk = Self {
             id: TrunkId(context.uuid("trunk")),
@@ -162,6 +163,7 @@ fn add_subports(
     context: &Context<'_>,
 ) -> Result<(Value, Writes), Stop> {
     let asked = sub_port::asked::<SubPortRequest>(body)?;
+    sub_port::check_all(&asked)?;
     trunk.check_enabled()?;
     let mut changed = trunk.clone();
     changed.add(&asked, facts, context)?;

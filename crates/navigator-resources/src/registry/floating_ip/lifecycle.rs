@@ -146,7 +146,9 @@ pub(super) fn update(
         qos::usable(wanted, current.qos_policy_id, facts, context.caller)?;
         floating_ip.qos_policy_id = wanted;
     }
-    match update.port_id {
+    // A body that says nothing ends the association: once there was nothing else to say.
+    let port_id = if *update == FloatingIpUpdate::default() { Some(None) } else { update.port_id };
+    match port_id {
         None => {}
         Some(None) if current.port_id.is_some() => floating_ip.disassociate(),
         Some(None) => {}

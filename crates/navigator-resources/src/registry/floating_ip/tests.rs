@@ -136,6 +136,16 @@ fn null_disassociates_and_silence_keeps() {
 }
 
 #[test]
+fn a_body_that_says_nothing_disassociates_as_in_neutron() {
+    let mut site = Site::new();
+    let id = site.floating_ip(json!({"port_id": site.instance})).unwrap().id;
+    let free = site.put_floating_ip(id, json!({})).unwrap();
+    assert_eq!((free.port_id, free.fixed_ip_address), (None, None));
+    site.put_floating_ip(id, json!({})).unwrap();
+    assert_eq!(site.world.written, 0, "nothing more to end");
+}
+
+#[test]
 fn an_address_that_goes_frees_its_floating_ip() {
     let mut site = Site::new();
     let id = site.floating_ip(json!({"port_id": site.instance})).unwrap().id;

@@ -4,7 +4,7 @@ use navigator_model::ProjectId;
 
 use super::{Action, EVERYBODY, RbacPolicy};
 use crate::{
-    Caller, Context, Declaration, Facts, Network, Refusal, Resource as _, Rules, Select, Stop, Write,
+    Caller, Context, Declaration, Facts, Network, Refusal, Resource as _, Rules, Select, Stop, SubnetPool, Write,
     Writes,
     registry::{Visitor, network::check_not_external, visit_all},
 };
@@ -125,7 +125,7 @@ impl Object {
         writes.push(Write::Bump { declaration, id });
     }
 
-    /// What a new policy does to the object: a network that is open to others as an external one is
+    /// What a new policy does to the object, if it may be: a network that is open to others as an external one is
     /// an external network, which is the administrator's to decide.
     pub(super) fn grant(
         &self,
@@ -134,6 +134,11 @@ impl Object {
         context: &Context<'_>,
         writes: &mut Writes,
     ) -> Result<(), Stop> {
+        if self.declaration.table == SubnetPool::declaration().table
+            && let Some(pool) = facts.find::<SubnetPool>(&self.id)?
+        {
+            pool.check_target(&policy.target_project, facts)?;
+        }
         if policy.action == Action::External
             && let Some(mut network) = facts.lock::<Network>(&self.id)?
             && !network.external

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    Network, Port,
+    AddressScope, Network, Port, SubnetPool,
     world::{World, admin, member, refusal, refused},
 };
 
@@ -135,4 +135,23 @@ fn the_default_external_network_stays_everybodys() {
     assert_eq!(refusal(moved), refused(409, "RbacPolicyInUse"));
     world.update::<Network>(&admin(), network.id, json!({"is_default": false})).unwrap();
     world.delete::<RbacPolicy>(&admin(), policy.id).unwrap();
+}
+
+#[test]
+fn a_pool_is_shared_with_who_may_use_its_address_scope() {
+    let mut world = World::default();
+    let scope = json!({"name": "scope", "ip_version": 4});
+    let scope: AddressScope = world.create(&member("a"), None, scope).unwrap();
+    let pool = json!({"name": "pool", "prefixes": ["10.0.0.0/8"], "address_scope_id": scope.id});
+    let pool: SubnetPool = world.create(&member("a"), None, pool).unwrap();
+    let mut share = |object_type: &str, id: String, target: &str| {
+        let body = json!({"object_type": object_type, "object_id": id,
+            "action": "access_as_shared", "target_tenant": target});
+        world.create::<RbacPolicy>(&admin(), None, body)
+    };
+    let without = refused(400, "InvalidInput");
+    assert_eq!(refusal(share("subnetpool", pool.id.to_string(), "b")), without);
+    share("address_scope", scope.id.to_string(), "b").unwrap();
+    share("subnetpool", pool.id.to_string(), "b").unwrap();
+    assert_eq!(refusal(share("subnetpool", pool.id.to_string(), "*")), without);
 }

@@ -107,13 +107,8 @@ fn tagged(request: &SubPortRequest, network: &Network) -> Result<SubPort, Stop> 
             }
         },
         (Some("vlan"), Some(id)) => id,
-        (Some("vlan") | None, _) => {
-            return Err(invalid(format!(
-                "Invalid subport details for port {port_id}: missing segmentation information. \
-                 Must specify both segmentation_id and segmentation_type"
-            )));
-        }
-        (Some(other), _) => {
+        (other, _) => {
+            let other = other.unwrap_or_default();
             return Err(invalid(format!("Unknown segmentation type '{other}'")));
         }
     };

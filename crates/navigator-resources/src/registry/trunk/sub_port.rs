@@ -74,6 +74,32 @@ impl JsonValue for SubPortRequest {
     }
 }
 
+/// What can be said of them without looking at a port: each has its tag, and none has another's.
+pub(super) fn check_all(asked: &[SubPortRequest]) -> Result<(), Refusal> {
+    let invalid = |error_message| Refusal::InvalidInput { error_message };
+    for (index, request) in asked.iter().enumerate() {
+        let tag = (request.segmentation_type.as_deref(), request.segmentation_id);
+        let port_id = request.port_id;
+        if !matches!(tag, (Some("inherit"), _) | (Some(_), Some(_))) {
+            return Err(invalid(format!(
+                "missing segmentation information for port {port_id}. Must specify both \
+                 segmentation_id and segmentation_type"
+            )));
+        }
+        let before = &asked[..index];
+        if before.iter().any(|other| other.port_id == port_id) {
+            return Err(invalid(format!("port {port_id} is there twice")));
+        }
+        let same = |other: &SubPortRequest| {
+            (other.segmentation_type.as_deref(), other.segmentation_id) == tag
+        };
+        if tag.1.is_some() && before.iter().any(same) {
+            return Err(invalid(format!("the segmentation id of port {port_id} is there twice")));
+        }
+    }
+    Ok(())
+}
+
 /// A sub-port to be removed: only its port counts.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Named {

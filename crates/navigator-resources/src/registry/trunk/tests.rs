@@ -155,3 +155,23 @@ fn a_trunk_holds_its_ports_whoever_deletes_them() {
         assert_eq!(refusal(act("remove_router_interface")), held);
     }
 }
+
+#[test]
+fn what_a_request_says_twice_or_by_half_is_refused_before_any_port_is_looked_at() {
+    let mut site = Site::new();
+    let [parent, a, b] = [(); 3].map(|()| port(&mut site));
+    let nowhere = PortId(uuid::Uuid::nil());
+    let invalid = refused(400, "InvalidInput");
+    for sub_ports in [
+        json!([{"port_id": nowhere, "segmentation_id": 3}]),
+        json!([{"port_id": nowhere, "segmentation_type": "vlan"}]),
+        json!([{"port_id": nowhere}]),
+        json!([tagged(a, 10), tagged(b, 10)]),
+        json!([tagged(a, 10), tagged(a, 11)]),
+    ] {
+        assert_eq!(refusal(trunk(&mut site, nowhere, sub_ports.clone())), invalid, "{sub_ports}");
+    }
+    let made = trunk(&mut site, parent, json!([])).unwrap();
+    let twice = json!([tagged(a, 10), tagged(b, 10)]);
+    assert_eq!(refusal(act(&mut site, &made, "add_subports", twice)), invalid);
+}
