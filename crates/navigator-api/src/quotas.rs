@@ -148,7 +148,7 @@ async fn update(
     attributes.remove("project_id");
     attributes.remove("tenant_id");
     let update = QuotaUpdate::from_json(&attributes)?;
-    if update.check_limit {
+    if !update.force {
         check_usage(&state, &project, &update).await?;
     }
     state.store.set_quotas(&project, &update.limits).await?;

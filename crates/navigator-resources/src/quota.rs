@@ -73,8 +73,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct QuotaUpdate {
     pub limits: BTreeMap<&'static str, i64>,
-    /// No limit may be lower than what is in use.
-    pub check_limit: bool,
+    /// A limit may be lower than what is in use.
+    pub force: bool,
 }
 
 impl QuotaUpdate {
@@ -88,11 +88,11 @@ impl QuotaUpdate {
                 Some(quota) => {
                     update.limits.insert(quota, limit(value).map_err(invalid)?);
                 }
-                None if name == "check_limit" => {
-                    update.check_limit = bool::from_json(value).map_err(invalid)?;
-                }
-                // Clients say either of them; not checking is what happens without both.
                 None if name == "force" => {
+                    update.force = bool::from_json(value).map_err(invalid)?;
+                }
+                // Once it had to be asked for.
+                None if name == "check_limit" => {
                     bool::from_json(value).map_err(invalid)?;
                 }
                 None => unknown.push(name.as_str()),
@@ -141,10 +141,10 @@ mod tests {
 
     #[test]
     fn limits_are_numbers_from_minus_one() {
-        let update = read(json!({"port": "7", "network": -1, "check_limit": true})).unwrap();
+        let update = read(json!({"port": "7", "network": -1, "force": true})).unwrap();
         assert_eq!(update.limits, BTreeMap::from([("port", 7), ("network", -1)]));
-        assert!(update.check_limit);
-        assert_eq!(read(json!({"port": 7, "force": true})).unwrap().limits.len(), 1);
+        assert!(update.force);
+        assert!(!read(json!({"port": 7, "check_limit": false})).unwrap().force);
         assert_eq!(read(json!({"router_route": 7})).unwrap().limits[ROUTER_ROUTE], 7);
         for wrong in [json!(-2), json!("x"), json!(1.5), json!(null), json!(1_i64 << 31)] {
             let refusal = read(json!({ "port": wrong })).unwrap_err();

@@ -11,7 +11,7 @@ on_both! {
     details_say_what_is_used,
     only_the_administrator_sets_limits,
     everybody_sees_the_own_projects_quota,
-    a_limit_below_the_usage_is_refused_on_request,
+    a_limit_below_the_usage_has_to_be_forced,
     creations_that_meet_never_exceed_the_quota,
     bulk_is_all_or_nothing,
     a_bulk_beyond_its_quota_goes_no_further_than_that,
@@ -113,18 +113,22 @@ async fn everybody_sees_the_own_projects_quota(on: Backend) {
     }
 }
 
-async fn a_limit_below_the_usage_is_refused_on_request(on: Backend) {
+async fn a_limit_below_the_usage_has_to_be_forced(on: Backend) {
     let cloud = Cloud::on(on).await;
     let path = format!("/v2.0/quotas/{}", project(&cloud, "alice").await);
     for _ in 0..3 {
         cloud.create("alice", "networks", "network", json!({})).await;
     }
     let put = async |limits: Value| cloud.put("admin", &path, &json!({ "quota": limits })).await;
-    put(json!({"network": 2, "check_limit": true})).await.refused(400, "HTTPBadRequest");
+    for more in [json!({}), json!({"check_limit": false}), json!({"force": false})] {
+        let mut limits = json!({"network": 2});
+        limits.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        put(limits).await.refused(400, "HTTPBadRequest");
+    }
     assert_eq!(cloud.get("admin", &path).await.expect(200)["quota"]["network"], 100);
     put(json!({"network": 3, "check_limit": true})).await.expect(200);
     put(json!({"network": -1, "check_limit": true})).await.expect(200);
-    put(json!({"network": 2})).await.expect(200);
+    put(json!({"network": 2, "force": true})).await.expect(200);
     cloud.post("alice", "/v2.0/networks", &json!({"network": {}})).await.refused(409, "OverQuota");
 }
 
