@@ -9,11 +9,12 @@ use std::{str::FromStr, time::Duration};
 
 use navigator_resources::{Row, SqlType};
 use sqlx::{
-    Postgres, Sqlite, Transaction,
+    Pool, Sqlite, Transaction,
     pool::PoolOptions,
     postgres::PgConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
+use tokio::time::timeout;
 
 use crate::{
     error::StoreError,
@@ -21,8 +22,10 @@ use crate::{
     sql::Sql,
 };
 
-mod postgres;
+pub(crate) mod postgres;
 mod sqlite;
+
+use postgres::pool::Wanted;
 
 /// Lists of filters make many statements; each is a few kilobytes.
 const STATEMENT_CACHE: usize = 256;
@@ -52,13 +55,13 @@ async fn decode_all<R>(
 }
 
 pub(crate) enum Backend {
-    Sqlite { writer: Connections<Sqlite>, readers: Connections<Sqlite> },
-    Postgres(Connections<Postgres>),
+    Sqlite { writer: Connections<Pool<Sqlite>>, readers: Connections<Pool<Sqlite>> },
+    Postgres(Connections<postgres::pool::Pool>),
 }
 
 pub(crate) enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(postgres::Transaction),
 }
 
 impl Backend {
@@ -120,11 +123,9 @@ impl Backend {
             // every row: compiling it takes longer than running it.
             .options([("jit", "off")])
             .statement_cache_capacity(STATEMENT_CACHE);
-        let pool = PoolOptions::new()
-            .max_connections(POSTGRES_CONNECTIONS)
-            .acquire_timeout(LONGEST_WAIT)
-            .connect_with(options)
-            .await?;
+        let pool = postgres::pool::Pool::new(options, POSTGRES_CONNECTIONS);
+        let first = timeout(LONGEST_WAIT, pool.take(Wanted::Any)).await;
+        first.map_err(|_| sqlx::Error::PoolTimedOut)??.give_back();
         Ok(Self::Postgres(Connections::new(pool, patience)))
     }
 
@@ -145,7 +146,7 @@ impl Backend {
                 writer.waited(begun).await.map(Tx::Sqlite)
             }
             Self::Postgres(connections) => {
-                connections.waited(connections.pool.begin()).await.map(Tx::Postgres)
+                postgres::Transaction::begin(connections, "BEGIN").await.map(Tx::Postgres)
             }
         };
         begun.map_err(|error| StoreError::of("BEGIN", error))
@@ -159,8 +160,7 @@ impl Backend {
                 readers.waited(readers.pool.begin()).await.map(Tx::Sqlite)
             }
             Self::Postgres(connections) => {
-                let begun = connections.pool.begin_with(CONSISTENT);
-                connections.waited(begun).await.map(Tx::Postgres)
+                postgres::Transaction::begin(connections, CONSISTENT).await.map(Tx::Postgres)
             }
         };
         begun.map_err(|error| StoreError::of("BEGIN", error))
@@ -179,9 +179,8 @@ impl Backend {
                 sqlite::fetch(&mut connection, sql, columns).await
             }
             Self::Postgres(connections) => {
-                let connection = connections.waited(connections.pool.acquire()).await;
-                let mut connection = connection.map_err(|e| StoreError::of("acquire", e))?;
-                postgres::fetch(&mut connection, sql, columns).await
+                let read = postgres::read(connections, &sql, columns).await;
+                read.map_err(|error| StoreError::of(&sql.text, error))
             }
         }
     }
@@ -200,7 +199,9 @@ impl Tx {
     ) -> Result<Vec<Row>, StoreError> {
         match self {
             Self::Sqlite(tx) => sqlite::fetch(tx, sql, columns).await,
-            Self::Postgres(tx) => postgres::fetch(tx, sql, columns).await,
+            Self::Postgres(tx) => postgres::fetch(tx.connection(), &sql, columns)
+                .await
+                .map_err(|error| StoreError::of(&sql.text, error)),
         }
     }
 
@@ -208,14 +209,16 @@ impl Tx {
     pub(crate) async fn execute(&mut self, sql: Sql) -> Result<u64, StoreError> {
         match self {
             Self::Sqlite(tx) => sqlite::execute(tx, sql).await,
-            Self::Postgres(tx) => postgres::execute(tx, sql).await,
+            Self::Postgres(tx) => postgres::execute(tx.connection(), &sql)
+                .await
+                .map_err(|error| StoreError::of(&sql.text, error)),
         }
     }
 
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         let ended = match self {
             Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.end("COMMIT").await,
         };
         ended.map_err(|error| StoreError::of("COMMIT", error))
     }
@@ -223,7 +226,7 @@ impl Tx {
     pub(crate) async fn rollback(self) -> Result<(), StoreError> {
         let ended = match self {
             Self::Sqlite(tx) => tx.rollback().await,
-            Self::Postgres(tx) => tx.rollback().await,
+            Self::Postgres(tx) => tx.end("ROLLBACK").await,
         };
         ended.map_err(|error| StoreError::of("ROLLBACK", error))
     }

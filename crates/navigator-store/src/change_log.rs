@@ -44,8 +44,14 @@ impl Touched {
         // Hosts come before routers and networks, here and in the order of scopes.
         let mut reached = if self.hosts { advance_hosts(tx).await? } else { Vec::new() };
         for (scope, objects) in self.objects {
-            let revision = advance(tx, &scope).await?;
-            log(tx, &scope, revision, &objects).await?;
+            let revision = match tx.is_postgres() && (1..=CHUNK).contains(&objects.len()) {
+                true => advance_and_log(tx, &scope, &objects).await?,
+                false => {
+                    let revision = advance(tx, &scope).await?;
+                    log(tx, &scope, revision, &objects).await?;
+                    revision
+                }
+            };
             if let Scope::Router(id) = scope
                 && objects.contains(&ObjectKey::Router(id))
             {
@@ -77,6 +83,29 @@ async fn advance(tx: &mut Tx, scope: &Scope) -> Result<Revision, StoreError> {
          ON CONFLICT (name) DO UPDATE SET revision = scopes.revision + 1 RETURNING revision",
         [scope.to_string().into()],
     );
+    let rows = tx.fetch(sql, &[("revision", SqlType::Int)]).await?;
+    Ok(rows.first().map(|row| revision(row, "revision")).unwrap_or_default())
+}
+
+/// Both in one statement, which SQLite has not.
+async fn advance_and_log(
+    tx: &mut Tx,
+    scope: &Scope,
+    objects: &BTreeSet<ObjectKey>,
+) -> Result<Revision, StoreError> {
+    let name = scope.to_string();
+    let mut sql =
+        Sql::new("WITH reached AS (INSERT INTO scopes (name, revision, horizon) VALUES (");
+    sql.bind(name.as_str()).push(", 1, 0) ON CONFLICT (name) DO UPDATE ");
+    sql.push("SET revision = scopes.revision + 1 RETURNING revision), ");
+    sql.push("changed AS (INSERT INTO changes (scope, object, revision) SELECT ").bind(name);
+    sql.push(", objects.object, reached.revision FROM reached, (VALUES ");
+    for (index, object) in objects.iter().enumerate() {
+        sql.push(if index == 0 { "" } else { ", " }).bind_list([object.to_string().into()]);
+    }
+    sql.push(") AS objects (object) ");
+    sql.push("ON CONFLICT (scope, object) DO UPDATE SET revision = excluded.revision) ");
+    sql.push("SELECT revision FROM reached");
     let rows = tx.fetch(sql, &[("revision", SqlType::Int)]).await?;
     Ok(rows.first().map(|row| revision(row, "revision")).unwrap_or_default())
 }

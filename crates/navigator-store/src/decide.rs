@@ -8,7 +8,7 @@ use navigator_resources::{
     Caller, Context, Declaration, DecodeError, Facts, Query, Refusal, Settings, Stop, Writes,
     facts::Fact,
 };
-use uuid::Uuid;
+use uuid::Builder;
 
 use crate::{
     backend::{Backend, Tx},
@@ -18,7 +18,7 @@ use crate::{
     load,
     quota::Creation,
     server_event::Noted,
-    write::{self, Bumped, Effects},
+    write::{self, Bumped, Effects, Statements},
 };
 
 /// Attempts of a transaction before the caller is told to come back later.
@@ -42,6 +42,8 @@ pub(crate) enum Ended {
     Refused(Refusal),
     /// Nothing was committed and a new attempt may go better.
     Again(StoreError),
+    /// The same with a statement for each write, which says what several at once do not.
+    Apart,
     Failed(StoreError),
 }
 
@@ -75,8 +77,9 @@ where
 {
     let counters = surroundings.counters;
     let mut attempt = 1;
+    let mut statements = Statements::Together;
     loop {
-        match one_attempt(backend, surroundings, decisions, &mut decide).await {
+        match one_attempt(backend, surroundings, decisions, statements, &mut decide).await {
             Ok(decided) => {
                 count(&counters.committed);
                 return Ok(decided);
@@ -85,6 +88,7 @@ where
                 count(&counters.refused);
                 return Err(DecideError::Refused(refusal));
             }
+            Err(Ended::Apart) => statements = Statements::Apart,
             Err(ended) => {
                 if matches!(ended, Ended::Again(_)) {
                     count(&counters.conflicts);
@@ -107,6 +111,7 @@ pub(crate) async fn retry_later(ended: Ended, attempt: &mut u32) -> Result<(), S
         }
         Ended::Again(error) | Ended::Failed(error) => Err(error),
         Ended::Refused(refusal) => Err(StoreError::Internal(refusal.to_string())),
+        Ended::Apart => Err(StoreError::Internal("nothing was written together".to_owned())),
     }
 }
 
@@ -120,6 +125,7 @@ async fn one_attempt<T, F>(
     backend: &Backend,
     surroundings: Surroundings<'_>,
     count: usize,
+    statements: Statements,
     decide: &mut F,
 ) -> Result<Decided<T>, Ended>
 where
@@ -134,11 +140,13 @@ where
             creation: Creation::new(created, &settings.quotas),
             noted: Noted::of(settings),
             bumped: Bumped::new(),
+            statements,
         };
         let mut values = Vec::with_capacity(count);
         for index in 0..count {
             // New for each: otherwise two of one kind would get the same ids.
-            let context = Context { caller, settings, now, seed: Uuid::new_v4() };
+            let seed = Builder::from_random_bytes(rand::random()).into_uuid();
+            let context = Context { caller, settings, now, seed };
             let (value, writes) =
                 settle(&mut tx, &caller.project_id.0, |facts| decide(index, facts, &context))
                     .await?;

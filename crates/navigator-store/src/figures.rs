@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use sqlx::Pool;
+use sqlx::{Pool, Sqlite};
 
 use crate::backend::Backend;
 
@@ -57,14 +57,19 @@ impl Counters {
                 figures.add(&writer.pool);
                 figures.add(&readers.pool);
             }
-            Backend::Postgres(connections) => figures.add(&connections.pool),
+            Backend::Postgres(connections) => {
+                let pool = &connections.pool;
+                figures.connections = u64::from(pool.open_count());
+                figures.idle_connections = pool.idle_count() as u64;
+                figures.most_connections = u64::from(pool.most());
+            }
         }
         figures
     }
 }
 
 impl Figures {
-    fn add<D: sqlx::Database>(&mut self, pool: &Pool<D>) {
+    fn add(&mut self, pool: &Pool<Sqlite>) {
         self.connections += u64::from(pool.size());
         self.idle_connections += pool.num_idle() as u64;
         self.most_connections += u64::from(pool.options().get_max_connections());

@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use sqlx::{
     Error,
     pool::PoolOptions,
-    postgres::{PgListener, PgPool},
+    postgres::{PgConnectOptions, PgListener},
 };
 
 use crate::{backend::Backend, error::StoreError, sql::Sql};
@@ -27,17 +27,16 @@ impl Notices {
         let Backend::Postgres(connections) = backend else {
             return Ok(None);
         };
-        let listener = Self::listener(&connections.pool).await;
+        let listener = Self::listener(connections.pool.options()).await;
         listener.map(|listener| Some(Self(listener))).map_err(|e| StoreError::of("LISTEN", e))
     }
 
-    async fn listener(pool: &PgPool) -> Result<PgListener, Error> {
-        let options = pool.connect_options();
+    async fn listener(options: &PgConnectOptions) -> Result<PgListener, Error> {
         let own = PoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_with((*options).clone());
+            .connect_with(options.clone());
         let mut listener = PgListener::connect_with(&own.await?).await?;
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Database, Error, Pool};
+use sqlx::Error;
 use tokio::time::{Instant, timeout_at};
 
 /// In a queue that moves a request waits this long.
@@ -21,19 +21,13 @@ pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// More requests than this do not wait for one pool.
 const MOST_WAITING: usize = 1024;
 
-pub(crate) struct Connections<D: Database> {
-    pub(crate) pool: Pool<D>,
+/// `P` is what the connections come from.
+#[derive(Clone)]
+pub(crate) struct Connections<P> {
+    pub(crate) pool: P,
     /// How long a request waits while nobody gets a connection.
-    patience: Duration,
+    pub(crate) patience: Duration,
     queue: Arc<Queue>,
-}
-
-// Not derived: the database itself need not be `Clone`.
-impl<D: Database> Clone for Connections<D> {
-    fn clone(&self) -> Self {
-        let Self { pool, patience, queue } = self;
-        Self { pool: pool.clone(), patience: *patience, queue: Arc::clone(queue) }
-    }
 }
 
 struct Queue {
@@ -71,8 +65,8 @@ impl Queue {
     }
 }
 
-impl<D: Database> Connections<D> {
-    pub(crate) fn new(pool: Pool<D>, patience: Duration) -> Self {
+impl<P> Connections<P> {
+    pub(crate) fn new(pool: P, patience: Duration) -> Self {
         let queue = Queue {
             waiting: AtomicUsize::new(0),
             moved: Mutex::new(Instant::now()),

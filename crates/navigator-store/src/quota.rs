@@ -60,16 +60,33 @@ impl<'a> Creation<'a> {
         declaration: &'static Declaration,
         row: &Row,
     ) -> Result<u64, StoreError> {
-        let project = row.text("project_id");
-        sql.push(" RETURNING (SELECT q.quota_limit FROM quotas q WHERE q.project_id = ");
-        sql.bind(project).push(" AND q.resource = ").bind(declaration.quota).push(")");
+        sql.push(" RETURNING ");
+        self.push_limit(&mut sql, declaration, row);
         let rows = tx.fetch(sql, &[("quota_limit", SqlType::Int)]).await?;
-        let own = rows.first().and_then(|row| number(row, "quota_limit"));
+        self.learn(declaration, row, rows.first().and_then(|row| number(row, "quota_limit")));
+        Ok(rows.len() as u64)
+    }
+
+    /// An expression of a statement that inserts such a row.
+    pub(crate) fn push_limit<'s>(
+        &self,
+        sql: &'s mut Sql,
+        declaration: &'static Declaration,
+        row: &Row,
+    ) -> &'s mut Sql {
+        sql.push("(SELECT q.quota_limit FROM quotas q WHERE q.project_id = ");
+        sql.bind(row.text("project_id"))
+            .push(" AND q.resource = ")
+            .bind(declaration.quota)
+            .push(")")
+    }
+
+    /// What the expression said: the limit that was set for the project, if one was.
+    pub(crate) fn learn(&mut self, declaration: &'static Declaration, row: &Row, own: Option<i64>) {
         let limit = own.unwrap_or_else(|| self.quotas.limit(declaration.quota));
-        let key = (project.to_owned(), declaration.quota);
+        let key = (row.text("project_id").to_owned(), declaration.quota);
         let most = Some(limit).filter(|limit| *limit >= 0);
         self.limits.insert(key, Limit { most, created: 0 });
-        Ok(rows.len() as u64)
     }
 
     /// After each insertion: refuses as soon as the request alone is more than its project may have,

@@ -1,6 +1,8 @@
 //! A statement under construction: text with `$1`, `$2` … and its values. User input is only ever
 //! a value; the text comes from declarations and from this crate.
 
+use std::borrow::Cow;
+
 use navigator_resources::{Attribute, SqlType, SqlValue};
 
 use crate::table::quoted;
@@ -84,21 +86,24 @@ impl Sql {
     }
 
     /// An expression of a declaration as it stands in this statement.
-    pub(crate) fn expression(&mut self, text: &str) -> String {
+    pub(crate) fn expression<'t>(&mut self, text: &'t str) -> Cow<'t, str> {
         if !text.contains("$project") {
-            return text.to_owned();
+            return Cow::Borrowed(text);
         }
         let params = &mut self.params;
         let placeholder = self.viewer_placeholder.get_or_insert_with(|| {
             params.push(Param::Text(self.viewer.clone()));
             format!("${}", params.len())
         });
-        text.replace("$project", placeholder)
+        Cow::Owned(text.replace("$project", placeholder))
     }
 
     /// What the attribute is in a WHERE or ORDER BY.
     pub(crate) fn operand(&mut self, attribute: &Attribute) -> String {
-        attribute.expression.map_or_else(|| quoted(attribute), |text| self.expression(text))
+        match attribute.expression {
+            Some(text) => self.expression(text).into_owned(),
+            None => quoted(attribute),
+        }
     }
 
     pub(crate) fn push(&mut self, text: &str) -> &mut Self {

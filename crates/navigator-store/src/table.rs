@@ -50,14 +50,16 @@ pub(crate) fn select_from<'a>(
     viewer: &str,
 ) -> Sql {
     let mut sql = Sql::seen_by(viewer);
-    let mut list = Vec::new();
-    for attribute in attributes {
-        list.push(match attribute.expression {
-            Some(text) => format!("{} AS {}", sql.expression(text), quoted(attribute)),
-            None => quoted(attribute),
-        });
+    sql.push("SELECT ");
+    for (index, attribute) in attributes.into_iter().enumerate() {
+        sql.push(if index == 0 { "" } else { ", " });
+        if let Some(text) = attribute.expression {
+            let expression = sql.expression(text);
+            sql.push(&expression).push(" AS ");
+        }
+        sql.push("\"").push(attribute.column).push("\"");
     }
-    sql.push(&format!("SELECT {} FROM {}", list.join(", "), declaration.table));
+    sql.push(" FROM ").push(declaration.table);
     sql
 }
 

@@ -1,6 +1,8 @@
 //! Executes a decision's writes in order. Touches are only collected: they take the scopes' locks
 //! at the end of the transaction.
 
+mod together;
+
 use std::collections::{HashMap, HashSet};
 
 use navigator_model::{L4PortRange, Protocol};
@@ -17,12 +19,15 @@ use crate::{
     table::{column, links, quoted, stored},
 };
 
+pub(crate) use together::Statements;
+
 /// What a transaction's writes mean beyond their rows, gathered until its end.
 pub(crate) struct Effects<'a> {
     pub(crate) touched: Touched,
     pub(crate) creation: Creation<'a>,
     pub(crate) noted: Noted,
     pub(crate) bumped: Bumped,
+    pub(crate) statements: Statements,
 }
 
 /// Parents whose revision this transaction raised, by table and id. Once is enough: nobody sees
@@ -38,74 +43,98 @@ pub(crate) async fn execute(
     now: &str,
     effects: &mut Effects<'_>,
 ) -> Result<(), Ended> {
-    let Effects { touched, creation, noted, bumped } = effects;
+    // SQLite has no round trips to spare.
+    let statements = if tx.is_postgres() { effects.statements } else { Statements::Apart };
     let mut raised = Raised::new();
-    for write in writes.0 {
-        match write {
-            Write::Insert { declaration, row, conflict } => {
-                insert(tx, declaration, &row, conflict, creation).await?;
-                noted.written(declaration, None, Some(&row));
+    for mut run in together::runs(writes.0, statements) {
+        match run.pop() {
+            Some(write) if run.is_empty() => {
+                alone(tx, write, now, &mut raised, effects).await?;
             }
-            Write::Update { declaration, id, row } => {
-                let before = noted.before(tx, declaration, &id).await?;
-                update(tx, declaration, &id, &row, now, &mut raised).await?;
-                noted.written(declaration, before.as_ref(), Some(&row));
+            last => {
+                run.extend(last);
+                together::execute(tx, run, now, &mut raised, effects).await?;
             }
-            Write::Bump { declaration, id } => {
-                let row = (declaration.table, id);
-                if bumped.insert(row.clone()) {
-                    bump(tx, declaration, &row.1, now).await?;
-                    *raised.entry(row).or_default() += 1;
-                }
-            }
-            Write::Tag { id, add, remove } => tag(tx, &id, add, remove).await?,
-            Write::Delete { declaration, id } => {
-                let before = noted.before(tx, declaration, &id).await?;
-                let text = format!("DELETE FROM {} WHERE id = $1", declaration.table);
-                tx.execute(Sql::with(&text, [id.as_str().into()])).await?;
-                if declaration.rbac.is_some() {
-                    let text = "DELETE FROM rbac_policies WHERE object_id = $1";
-                    tx.execute(Sql::with(text, [id.as_str().into()])).await?;
-                }
-                if declaration.tags {
-                    let text = "DELETE FROM tags WHERE object_id = $1";
-                    tx.execute(Sql::with(text, [id.into()])).await?;
-                }
-                noted.written(declaration, before.as_ref(), None);
-            }
-            Write::ReleaseAddress { port_id, address } => {
-                let mut sql = Sql::new("DELETE FROM ip_allocations WHERE port_id = ");
-                sql.bind(port_id.to_string());
-                if let Some(address) = address {
-                    sql.push(" AND ip_address = ").bind(address.to_string());
-                }
-                tx.execute(sql).await?;
-            }
-            Write::ReleaseSegments { network_id } => {
-                let text = "DELETE FROM segment_allocations WHERE network_id = $1";
-                tx.execute(Sql::with(text, [network_id.to_string().into()])).await?;
-            }
-            Write::ReleaseSegment { network_type, physical_network, segmentation_id } => {
-                let text = "DELETE FROM segment_allocations WHERE network_type = $1 \
-                     AND physical_network = $2 AND segmentation_id = $3";
-                let params: [Param; 3] = [
-                    network_type.into(),
-                    physical_network.unwrap_or_default().into(),
-                    i64::from(segmentation_id).into(),
-                ];
-                tx.execute(Sql::with(text, params)).await?;
-            }
-            Write::ClaimPorts { holder, protocol, ports, owner, conflict } => {
-                let claimed = claim(tx, holder, protocol, ports, owner).await;
-                refused_if_taken(claimed, Some(conflict))?;
-            }
-            Write::ReleasePorts { owner } => {
-                let text = "DELETE FROM port_claims WHERE owner = $1";
-                tx.execute(Sql::with(text, [owner.into()])).await?;
-            }
-            Write::Touch { scope, object } => touched.object(scope, object),
-            Write::TouchHosts => touched.hosts(),
         }
+    }
+    Ok(())
+}
+
+async fn alone(
+    tx: &mut Tx,
+    write: Write,
+    now: &str,
+    raised: &mut Raised,
+    effects: &mut Effects<'_>,
+) -> Result<(), Ended> {
+    let Effects { touched, creation, noted, bumped, .. } = effects;
+    match write {
+        Write::Insert { declaration, row, conflict } => {
+            insert(tx, declaration, &row, conflict, creation).await?;
+            noted.written(declaration, None, Some(&row));
+        }
+        Write::Update { declaration, id, row } => {
+            let before = noted.before(tx, declaration, &id).await?;
+            update(tx, declaration, &id, &row, now, raised).await?;
+            noted.written(declaration, before.as_ref(), Some(&row));
+        }
+        Write::Bump { declaration, id } => {
+            let row = (declaration.table, id);
+            if bumped.insert(row.clone()) {
+                let mut sql = Sql::default();
+                push_bump(&mut sql, declaration, &row.1, now);
+                one(tx.execute(sql).await?, declaration, &row.1)?;
+                *raised.entry(row).or_default() += 1;
+            }
+        }
+        Write::Tag { id, add, remove } => tag(tx, &id, add, remove).await?,
+        Write::Delete { declaration, id } => {
+            let before = noted.before(tx, declaration, &id).await?;
+            let text = format!("DELETE FROM {} WHERE id = $1", declaration.table);
+            tx.execute(Sql::with(&text, [id.as_str().into()])).await?;
+            if declaration.rbac.is_some() {
+                let text = "DELETE FROM rbac_policies WHERE object_id = $1";
+                tx.execute(Sql::with(text, [id.as_str().into()])).await?;
+            }
+            if declaration.tags {
+                let text = "DELETE FROM tags WHERE object_id = $1";
+                tx.execute(Sql::with(text, [id.into()])).await?;
+            }
+            noted.written(declaration, before.as_ref(), None);
+        }
+        Write::ReleaseAddress { port_id, address } => {
+            let mut sql = Sql::new("DELETE FROM ip_allocations WHERE port_id = ");
+            sql.bind(port_id.to_string());
+            if let Some(address) = address {
+                sql.push(" AND ip_address = ").bind(address.to_string());
+            }
+            tx.execute(sql).await?;
+        }
+        Write::ReleaseSegments { network_id } => {
+            let text = "DELETE FROM segment_allocations WHERE network_id = $1";
+            tx.execute(Sql::with(text, [network_id.to_string().into()])).await?;
+        }
+        Write::ReleaseSegment { network_type, physical_network, segmentation_id } => {
+            let text = "DELETE FROM segment_allocations WHERE network_type = $1 \
+                     AND physical_network = $2 AND segmentation_id = $3";
+            let params: [Param; 3] = [
+                network_type.into(),
+                physical_network.unwrap_or_default().into(),
+                i64::from(segmentation_id).into(),
+            ];
+            tx.execute(Sql::with(text, params)).await?;
+        }
+        Write::ClaimPorts { holder, protocol, ports, owner, conflict } => {
+            let mut sql = Sql::default();
+            push_claim(&mut sql, &holder, protocol, ports, &owner);
+            refused_if_taken(tx.execute(sql).await, Some(conflict))?;
+        }
+        Write::ReleasePorts { owner } => {
+            let text = "DELETE FROM port_claims WHERE owner = $1";
+            tx.execute(Sql::with(text, [owner.into()])).await?;
+        }
+        Write::Touch { scope, object } => touched.object(scope, object),
+        Write::TouchHosts => touched.hosts(),
     }
     Ok(())
 }
@@ -117,11 +146,8 @@ async fn insert(
     conflict: Option<Refusal>,
     creation: &mut Creation<'_>,
 ) -> Result<(), Ended> {
-    let (attributes, params): (Vec<_>, Vec<_>) = stored(declaration, row)?.into_iter().unzip();
-    let names: Vec<_> = attributes.into_iter().map(quoted).collect();
-    let mut sql =
-        Sql::new(&format!("INSERT INTO {} ({}) VALUES ", declaration.table, names.join(", ")));
-    sql.bind_list(params);
+    let mut sql = Sql::default();
+    push_insert(&mut sql, declaration, row)?;
     let inserted = if creation.asks(declaration, row) {
         creation.insert(tx, sql, declaration, row).await
     } else {
@@ -132,6 +158,20 @@ async fn insert(
     for (link, items) in links(declaration, row)? {
         add_items(tx, link, row.text("id"), items).await?;
     }
+    Ok(())
+}
+
+fn push_insert(
+    sql: &mut Sql,
+    declaration: &'static Declaration,
+    row: &Row,
+) -> Result<(), StoreError> {
+    let (attributes, params): (Vec<_>, Vec<_>) = stored(declaration, row)?.into_iter().unzip();
+    sql.push("INSERT INTO ").push(declaration.table).push(" (");
+    for (index, attribute) in attributes.into_iter().enumerate() {
+        sql.push(if index == 0 { "" } else { ", " }).push(&quoted(attribute));
+    }
+    sql.push(") VALUES ").bind_list(params);
     Ok(())
 }
 
@@ -156,18 +196,22 @@ async fn update_links(
 }
 
 async fn add_items(tx: &mut Tx, link: Link, owner: &str, items: Vec<String>) -> Result<(), Ended> {
-    if items.is_empty() {
-        return Ok(());
+    if !items.is_empty() {
+        let mut sql = Sql::default();
+        push_items(&mut sql, link, owner, items);
+        tx.execute(sql).await?;
     }
+    Ok(())
+}
+
+fn push_items(sql: &mut Sql, link: Link, owner: &str, items: Vec<String>) {
     let Link { table, owner: column, item } = link;
-    let mut sql = Sql::new(&format!("INSERT INTO {table} ({column}, {item}) VALUES "));
+    sql.push(&format!("INSERT INTO {table} ({column}, {item}) VALUES "));
     for (index, item) in items.into_iter().enumerate() {
         sql.push(if index == 0 { "" } else { ", " });
         sql.bind_list([owner.into(), item.into()]);
     }
     sql.push(" ON CONFLICT DO NOTHING");
-    tx.execute(sql).await?;
-    Ok(())
 }
 
 fn refused_if_taken(
@@ -219,12 +263,10 @@ async fn update(
     update_links(tx, declaration, id, row).await
 }
 
-async fn bump(tx: &mut Tx, declaration: &Declaration, id: &str, now: &str) -> Result<(), Ended> {
-    let text = format!(
-        "UPDATE {} SET revision_number = revision_number + 1, updated_at = $1 WHERE id = $2",
-        declaration.table
-    );
-    one(tx.execute(Sql::with(&text, [now.into(), id.into()])).await?, declaration, id)
+fn push_bump(sql: &mut Sql, declaration: &Declaration, id: &str, now: &str) {
+    sql.push("UPDATE ").push(declaration.table);
+    sql.push(" SET revision_number = revision_number + 1, updated_at = ").bind(now);
+    sql.push(" WHERE id = ").bind(id);
 }
 
 /// The row changed or went away between the decision and the write: the next attempt sees that.
@@ -260,23 +302,17 @@ async fn tag(
 }
 
 /// One row per port, in one statement however long the range is.
-async fn claim(
-    tx: &mut Tx,
-    holder: String,
-    protocol: Protocol,
-    ports: L4PortRange,
-    owner: String,
-) -> Result<u64, StoreError> {
-    let params: [Param; 5] = [
-        i64::from(ports.first().get()).into(),
-        i64::from(ports.last().get()).into(),
-        holder.into(),
-        protocol.name().into(),
-        owner.into(),
-    ];
-    let text = "INSERT INTO port_claims (holder, protocol, port, owner) \
-        WITH RECURSIVE claimed (port) AS \
-        (SELECT $1 UNION ALL SELECT port + 1 FROM claimed WHERE port < $2) \
-        SELECT $3, $4, port, $5 FROM claimed";
-    tx.execute(Sql::with(text, params)).await
+fn push_claim(sql: &mut Sql, holder: &str, protocol: Protocol, ports: L4PortRange, owner: &str) {
+    let (first, last) = (i64::from(ports.first().get()), i64::from(ports.last().get()));
+    sql.push("INSERT INTO port_claims (holder, protocol, port, owner) ");
+    if first == last {
+        let params: [Param; 4] =
+            [holder.into(), protocol.name().into(), first.into(), owner.into()];
+        sql.push("VALUES ").bind_list(params);
+        return;
+    }
+    sql.push("WITH RECURSIVE claimed (port) AS (SELECT ").bind(first);
+    sql.push(" UNION ALL SELECT port + 1 FROM claimed WHERE port < ").bind(last);
+    sql.push(") SELECT ").bind(holder).push(", ").bind(protocol.name());
+    sql.push(", port, ").bind(owner).push(" FROM claimed");
 }

@@ -28,6 +28,8 @@ mod agents;
 mod allocation;
 #[path = "store/change_log.rs"]
 mod change_log;
+#[path = "store/connections.rs"]
+mod connections;
 #[path = "store/database.rs"]
 mod database;
 #[path = "store/fetch.rs"]

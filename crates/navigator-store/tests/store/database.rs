@@ -63,6 +63,16 @@ impl Database {
         }
     }
 
+    /// To the server and all of its processes, each by its pid.
+    pub(crate) fn signal(&self, name: &str) {
+        let server = self.server.as_ref().unwrap().id().to_string();
+        let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children"));
+        let children = children.unwrap();
+        let pids = children.split_whitespace().chain([server.as_str()]);
+        let sent = Command::new("kill").arg(format!("-{name}")).args(pids).status().unwrap();
+        assert!(sent.success());
+    }
+
     fn wait(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         let ready = || {

@@ -1,0 +1,133 @@
+//! Connections to PostgreSQL that are used again: when they may be, and what happens when they are broken.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use navigator_resources::{Network, Resource, Settings, Write, Writes};
+use navigator_store::{Listing, Store, StoreError};
+
+use crate::{
+    database::Database,
+    world::{NOW, caller, commit, id, insertion},
+};
+
+async fn names(store: &Store) -> Result<usize, StoreError> {
+    store.list(Network::declaration(), &Listing::default()).await.map(|rows| rows.len())
+}
+
+fn network(number: u32) -> Vec<Write> {
+    vec![insertion::<Network>(&[("id", id(number).into())])]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_restarted_between_two_requests_is_noticed_by_nobody() {
+    let mut database = Database::postgres();
+    let store = database.migrated().await;
+    // Several connections, all of which end.
+    assert!(join_all((0..8).map(|_| names(&store))).await.iter().all(Result::is_ok));
+    assert!(store.figures().connections > 1);
+    database.stop();
+    database.start();
+    assert_eq!(names(&store).await.unwrap(), 0);
+    database.stop();
+    database.start();
+    commit(&store, network(1)).await;
+    assert_eq!(names(&store).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_the_server_ended_are_replaced() {
+    const END: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+        WHERE application_name = 'navigator'";
+    let database = Database::postgres();
+    let store = database.migrated().await;
+    for number in 1..4 {
+        database.execute(END).await;
+        commit(&store, network(number)).await;
+        database.execute(END).await;
+        assert_eq!(names(&store).await.unwrap(), number as usize);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_one_after_the_other_share_a_connection_and_many_open_no_more_than_allowed() {
+    let database = Database::postgres();
+    let store = database.migrated().await;
+    for number in 1..20 {
+        commit(&store, network(number)).await;
+        names(&store).await.unwrap();
+    }
+    assert_eq!((store.figures().connections, store.figures().idle_connections), (1, 1));
+    let many = (0..200).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move { names(&store).await })
+    });
+    assert!(join_all(many).await.into_iter().all(|listed| listed.unwrap().unwrap() == 19));
+    let figures = store.figures();
+    assert!((2..=figures.most_connections).contains(&figures.connections), "{figures:?}");
+    assert_eq!(figures.connections, figures.idle_connections);
+    store.close().await;
+    assert_eq!(store.figures().connections, 0);
+    assert!(matches!(names(&store).await, Err(StoreError::Unavailable(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_decision_that_is_given_up_leaves_no_transaction_to_the_next_one() {
+    let database = Database::postgres();
+    let store = database.migrated().await;
+    database.execute("INSERT INTO scopes (name, revision, horizon) VALUES ('held', 1, 0)").await;
+    // Not polled to its end: it has written, and waits for a second.
+    database
+        .execute(
+            "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END $$",
+        )
+        .await;
+    database
+        .execute(
+            "CREATE TRIGGER wait BEFORE INSERT ON networks FOR EACH ROW EXECUTE FUNCTION wait()",
+        )
+        .await;
+    let (caller, settings) = (caller(), Settings::default());
+    let decision = store.decide(&caller, &settings, NOW, |_, _| Ok(((), Writes(network(1)))));
+    let ended = tokio::time::timeout(Duration::from_millis(100), decision).await;
+    assert!(ended.is_err());
+    assert_eq!(store.figures().connections, 0);
+    database.execute("DROP TRIGGER wait ON networks").await;
+    assert_eq!(names(&store).await.unwrap(), 0);
+    commit(&store, network(1)).await;
+    assert_eq!(names(&store).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_a_stopped_server_does_not_answer_is_given_up() {
+    const PATIENCE: Duration = Duration::from_millis(500);
+    let database = Database::postgres();
+    let store = Store::connect_with_patience(&database.url(), PATIENCE).await.unwrap();
+    store.migrate().await.unwrap();
+    names(&store).await.unwrap();
+    database.signal("STOP");
+    let start = Instant::now();
+    let listed = names(&store).await;
+    let taken = start.elapsed();
+    database.signal("CONT");
+    assert!(matches!(listed, Err(StoreError::Unavailable(_))), "{listed:?}");
+    assert!(taken < 10 * PATIENCE, "{taken:?}");
+    assert_eq!(names(&store).await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_takes_longer_than_the_patience_is_waited_for() {
+    const PATIENCE: Duration = Duration::from_millis(100);
+    let database = Database::postgres();
+    let store = Store::connect_with_patience(&database.url(), PATIENCE).await.unwrap();
+    store.migrate().await.unwrap();
+    commit(&store, network(1)).await;
+    database.execute("ALTER TABLE networks RENAME TO stored_networks").await;
+    database
+        .execute(
+            "CREATE VIEW networks AS SELECT stored_networks.* FROM stored_networks, pg_sleep(1)",
+        )
+        .await;
+    assert_eq!(names(&store).await.unwrap(), 1);
+}
