@@ -1,14 +1,17 @@
-//! A client's connection and the one to the target: from accept to the last close.
+//! A client's connection and the one to the target: from the first byte to the last close.
+
+mod opening;
 
 use std::{
     io,
-    net::{Shutdown, SocketAddr, TcpStream},
+    net::{Shutdown, TcpStream},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use nix::sys::epoll::EpollFlags;
-use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+pub(crate) use opening::{Accepted, NotOpened};
+use socket2::{SockRef, TcpKeepalive};
 
 use super::{
     Resources,
@@ -19,31 +22,9 @@ use crate::{
     Refusal,
     descriptors::Held,
     live::{Live, Meter, Way},
-    proxy_protocol,
     timers::Tick,
-    tls::Session,
     token::{Key, Side, Token},
-    transparent::{self, Port},
 };
-
-/// A client that has been let in.
-pub(crate) struct Accepted {
-    pub(crate) client: TcpStream,
-    /// Who it is; a trusted proxy may have said so.
-    pub(crate) peer: SocketAddr,
-    pub(crate) listener: Key,
-    /// The port it came to.
-    pub(crate) port: u16,
-    pub(crate) live: Arc<Live>,
-    /// When it came.
-    pub(crate) since: Instant,
-    /// What it has said already.
-    pub(crate) said: Vec<u8>,
-    /// Its TLS, where that ends here and once it is set up.
-    pub(crate) session: Option<Box<Session>>,
-    /// Its descriptor and the target's.
-    pub(crate) held: Held,
-}
 
 pub(crate) struct Connection {
     client: TcpStream,
@@ -58,8 +39,8 @@ pub(crate) struct Connection {
     down: Direction,
     started: Instant,
     progress: Instant,
-    /// Whether epoll tells when the client's socket can be written again.
-    client_watched: ClientWatched,
+    client_watched: Watched,
+    target_watched: Watched,
     keepalive: Keepalive,
     /// When the timers look at it next.
     pub(crate) due: Option<Tick>,
@@ -76,9 +57,11 @@ enum Stage {
     Relaying,
 }
 
+/// What epoll tells of a socket.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum ClientWatched {
+enum Watched {
     Reading,
+    /// Also when it can be written again.
     Both,
 }
 
@@ -98,68 +81,19 @@ pub(crate) enum Next {
     Reset,
 }
 
-impl Accepted {
-    fn go_away(self, reason: Refusal) -> Refusal {
-        reset(&self.client);
-        self.live.leave();
-        reason
-    }
-}
-
 impl Connection {
-    /// Starts to connect. The client is not listened to before there is somebody to talk to.
-    ///
-    /// # Errors
-    /// Why there will be no connection. The client is reset and counts as gone then.
-    pub(crate) fn open(mut accepted: Accepted, resources: &mut Resources) -> Result<Self, Refusal> {
-        let mut up = Direction::default();
-        if let Some(version) = accepted.live.forward.proxy_protocol
-            && let Ok(to) = accepted.client.local_addr()
-        {
-            let spoken = accepted.session.as_ref().map(|session| session.spoken());
-            up.push(&proxy_protocol::write(version, accepted.peer, to, spoken.as_ref()));
+    /// From now on, epoll tells what happens to it.
+    pub(crate) fn watch(&mut self, key: Key, resources: &Resources) -> io::Result<()> {
+        if self.stage == Stage::Relaying {
+            let client = Token::connection(key, Side::Client);
+            resources.watch(&self.client, client, EpollFlags::empty())?;
         }
-        let Ok(mut secured) = Secured::new(&mut accepted) else {
-            accepted.live.counters().refuse(Refusal::TlsTarget);
-            return Err(accepted.go_away(Refusal::TlsTarget));
+        let more = match self.stage == Stage::Relaying && self.up.held() == 0 {
+            true => EpollFlags::empty(),
+            false => EpollFlags::EPOLLOUT,
         };
-        match secured.as_mut() {
-            Some(secured) => secured.say_first(&accepted.said, &mut up),
-            None => up.push(&accepted.said),
-        }
-        match connect(&accepted, resources) {
-            Ok(target) => Ok(Self {
-                client: accepted.client,
-                target,
-                live: accepted.live,
-                port: accepted.port,
-                stage: Stage::Connecting,
-                secured,
-                up,
-                down: Direction::default(),
-                started: resources.now,
-                progress: resources.now,
-                client_watched: ClientWatched::Reading,
-                keepalive: Keepalive::Later,
-                due: None,
-                queued: false,
-                _held: accepted.held,
-            }),
-            Err(error) => {
-                if out_of_descriptors(&error) {
-                    accepted.live.counters().refuse(Refusal::Descriptors);
-                    return Err(accepted.go_away(Refusal::Descriptors));
-                }
-                let target = accepted.live.target(accepted.port);
-                accepted.live.unreachable(target, Refusal::Target, &error);
-                Err(accepted.go_away(Refusal::Target))
-            }
-        }
-    }
-
-    pub(crate) fn watch(&self, key: Key, resources: &Resources) -> io::Result<()> {
-        let token = Token::connection(key, Side::Target);
-        resources.watch(&self.target, token, EpollFlags::EPOLLOUT)
+        self.target_watched = if more.is_empty() { Watched::Reading } else { Watched::Both };
+        resources.watch(&self.target, Token::connection(key, Side::Target), more)
     }
 
     pub(crate) fn live(&self) -> &Arc<Live> {
@@ -247,16 +181,21 @@ impl Connection {
         }
     }
 
-    /// There is somebody to talk to: from now on, the client is listened to.
-    fn relay(&mut self, key: Key, resources: &mut Resources) -> Next {
+    /// There is somebody to talk to.
+    fn meets(&mut self, now: Instant) {
         self.stage = Stage::Relaying;
         self.live.reached(self.live.target(self.port));
-        self.progress = resources.now;
+        self.progress = now;
+        self.down.writable = true;
+    }
+
+    /// From now on, the client is listened to.
+    fn relay(&mut self, key: Key, resources: &mut Resources) -> Next {
+        self.meets(resources.now);
         let client = Token::connection(key, Side::Client);
         if resources.watch(&self.client, client, EpollFlags::empty()).is_err() {
             return Next::Reset;
         }
-        self.down.writable = true;
         // What a client says first has often arrived while the target was connected.
         self.up.readable = true;
         self.run(key, resources)
@@ -272,14 +211,23 @@ impl Connection {
         if self.up.finished && self.down.finished {
             return Next::Close;
         }
-        if !self.down.writable && self.client_watched == ClientWatched::Reading {
-            self.client_watched = ClientWatched::Both;
-            let client = Token::connection(key, Side::Client);
-            if resources.watch_writable(&self.client, client).is_err() {
-                return Next::Reset;
+        match self.wait_to_write(key, resources) {
+            Ok(()) => up.sooner(down),
+            Err(_) => Next::Reset,
+        }
+    }
+
+    /// Most sockets take all that they are given; epoll is asked about those that do not.
+    fn wait_to_write(&mut self, key: Key, resources: &Resources) -> io::Result<()> {
+        let client = (&self.client, &mut self.client_watched, self.down.writable, Side::Client);
+        let target = (&self.target, &mut self.target_watched, self.up.writable, Side::Target);
+        for (socket, watched, writable, side) in [client, target] {
+            if !writable && *watched == Watched::Reading {
+                *watched = Watched::Both;
+                resources.watch_writable(socket, Token::connection(key, side))?;
             }
         }
-        up.sooner(down)
+        Ok(())
     }
 
     fn run_way(&mut self, way: Way, resources: &mut Resources) -> Next {
@@ -396,26 +344,4 @@ pub(crate) fn probes(time: Duration) -> TcpKeepalive {
 
 pub(crate) fn out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
-}
-
-/// Makes the target's socket in the forward's namespace; the connection is under way afterwards.
-fn connect(accepted: &Accepted, resources: &mut Resources) -> io::Result<TcpStream> {
-    resources.whereabouts.go(&accepted.live.connect_in)?;
-    if !accepted.live.forward.transparent {
-        return connect_from(accepted, None);
-    }
-    transparent::with_some_port(|port| connect_from(accepted, Some(port)))
-}
-
-fn connect_from(accepted: &Accepted, clients: Option<Port>) -> io::Result<TcpStream> {
-    let target = accepted.live.target(accepted.port);
-    let kind = Type::STREAM.nonblocking().cloexec();
-    let socket = Socket::new_raw(Domain::for_address(target), kind, None)?;
-    if let Some(port) = clients {
-        transparent::take_address(&socket, accepted.peer, target, port)?;
-    }
-    match socket.connect(&target.into()) {
-        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
-        _ => Ok(socket.into()),
-    }
 }

@@ -108,6 +108,21 @@ impl Direction {
         Ok(turn)
     }
 
+    /// What a connection begins with: what is held, then `bytes`. False: the sink is not connected yet.
+    pub(super) fn say_first(&mut self, sink: &TcpStream, bytes: &[u8]) -> io::Result<bool> {
+        self.writable = true;
+        if self.held() == 0 {
+            self.write_or_keep(sink, bytes)?;
+        } else {
+            self.push(bytes);
+            self.flush(sink)?;
+        }
+        if !self.writable {
+            self.writes = 0;
+        }
+        Ok(self.writable)
+    }
+
     /// Writes what is held. False: the sink takes no more now.
     pub(super) fn flush(&mut self, sink: &TcpStream) -> io::Result<bool> {
         if let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.held() > 0) {

@@ -15,7 +15,7 @@ use crate::{
     live::Live,
     tcp::{
         Connection,
-        connection::{Accepted, out_of_descriptors, reset},
+        connection::{Accepted, NotOpened, out_of_descriptors, reset},
     },
     token::{Key, Side, Token},
 };
@@ -148,9 +148,9 @@ impl Worker {
                 connection.due = Some(due);
                 self.timers.add(due, Token::connection(key, Side::Client));
             }
-            Err(reason) => {
+            Err(why) => {
                 self.peers.left(self.number);
-                if reason == Refusal::Descriptors {
+                if why == NotOpened::Descriptors {
                     // Its target's was the one that was missing: let the next ones wait.
                     self.wait_with(listener);
                 }

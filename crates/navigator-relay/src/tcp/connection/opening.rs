@@ -1,0 +1,199 @@
+//! From a client that has been let in to a connection. What the client has said by then is read first, and
+//! said to the target as soon as it is connected, which a near one is before `connect` returns.
+
+use std::{
+    io::{self, Read as _},
+    net::{SocketAddr, TcpStream},
+    sync::Arc,
+    time::Instant,
+};
+
+use socket2::{Domain, Socket, Type};
+
+use super::{Connection, Keepalive, Stage, Watched, out_of_descriptors, reset};
+use crate::{
+    Refusal,
+    descriptors::Held,
+    live::{Live, Meter, Way},
+    proxy_protocol,
+    tcp::{
+        Resources,
+        direction::{Direction, retry},
+        secured::Secured,
+    },
+    tls::Session,
+    token::Key,
+    transparent::{self, Port},
+};
+
+/// Read before there is a target to say it to. So many clients of one that does not answer take no more
+/// memory than they do anyway.
+const FIRST: usize = 4096;
+
+/// A client that has been let in.
+pub(crate) struct Accepted {
+    pub(crate) client: TcpStream,
+    /// Who it is; a trusted proxy may have said so.
+    pub(crate) peer: SocketAddr,
+    pub(crate) listener: Key,
+    /// The port it came to.
+    pub(crate) port: u16,
+    pub(crate) live: Arc<Live>,
+    /// When it came.
+    pub(crate) since: Instant,
+    /// What it has said already.
+    pub(crate) said: Vec<u8>,
+    /// Its TLS, where that ends here and once it is set up.
+    pub(crate) session: Option<Box<Session>>,
+    /// Its descriptor and the target's.
+    pub(crate) held: Held,
+}
+
+/// Why there is no connection. It has been counted and told; the client is reset and counts as gone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotOpened {
+    /// None was left for the target.
+    Descriptors,
+    Otherwise,
+}
+
+impl Connection {
+    /// Starts to connect. Nothing more is heard of the client before there is somebody to talk to.
+    ///
+    /// # Errors
+    /// Why there will be none.
+    pub(crate) fn open(
+        mut accepted: Accepted,
+        resources: &mut Resources,
+    ) -> Result<Self, NotOpened> {
+        let mut up = Direction::default();
+        if let Some(version) = accepted.live.forward.proxy_protocol
+            && let Ok(to) = accepted.client.local_addr()
+        {
+            let spoken = accepted.session.as_ref().map(|session| session.spoken());
+            up.push(&proxy_protocol::write(version, accepted.peer, to, spoken.as_ref()));
+        }
+        let Ok(mut secured) = Secured::new(&mut accepted) else {
+            accepted.live.counters().refuse(Refusal::TlsTarget);
+            return Err(accepted.go_away());
+        };
+        let heard = match secured.as_mut() {
+            Some(secured) => {
+                secured.say_first(&accepted.said, &mut up);
+                0
+            }
+            None => {
+                up.push(&accepted.said);
+                match accepted.hear(resources) {
+                    Ok(heard) => heard,
+                    Err(_) => return Err(accepted.go_away()),
+                }
+            }
+        };
+        let (target, stage) = match accepted.meet(&mut up, heard, resources) {
+            Ok(met) => met,
+            Err(error) => return Err(accepted.turned_down(&error)),
+        };
+        let mut connection = Self {
+            client: accepted.client,
+            target,
+            live: accepted.live,
+            port: accepted.port,
+            stage,
+            secured,
+            up,
+            down: Direction::default(),
+            started: resources.now,
+            progress: resources.now,
+            client_watched: Watched::Reading,
+            target_watched: Watched::Reading,
+            keepalive: Keepalive::Later,
+            due: None,
+            queued: false,
+            _held: accepted.held,
+        };
+        if stage == Stage::Relaying {
+            connection.has_met(resources.now);
+        }
+        Ok(connection)
+    }
+
+    /// The target has taken what was first said.
+    fn has_met(&mut self, now: Instant) {
+        self.live.counters().connect.record(Instant::now() - self.started);
+        Meter::new(&self.live, Way::Up, now).count_written(self.up.written);
+        self.meets(now);
+    }
+}
+
+impl Accepted {
+    /// What the client has said by now, into the worker's buffer.
+    fn hear(&self, resources: &mut Resources) -> io::Result<usize> {
+        let meter = Meter::new(&self.live, Way::Up, resources.now);
+        if meter.throttled_until().is_some() {
+            return Ok(0);
+        }
+        let buffer = &mut resources.buffer[..meter.most(FIRST)];
+        let heard = retry(|| (&self.client).read(buffer))?.unwrap_or(0);
+        meter.count_read(heard);
+        Ok(heard)
+    }
+
+    /// Connects to the target, and says what there is to say unless that has to wait.
+    fn meet(
+        &self,
+        up: &mut Direction,
+        heard: usize,
+        resources: &mut Resources,
+    ) -> io::Result<(TcpStream, Stage)> {
+        let speaks = heard > 0 || up.held() > 0;
+        let target = self.connect(speaks, resources)?;
+        let stage = match speaks && up.say_first(&target, &resources.buffer[..heard])? {
+            true => Stage::Relaying,
+            false => Stage::Connecting,
+        };
+        Ok((target, stage))
+    }
+
+    /// Makes the target's socket in the forward's namespace; the connection is under way afterwards.
+    fn connect(&self, speaks: bool, resources: &mut Resources) -> io::Result<TcpStream> {
+        resources.whereabouts.go(&self.live.connect_in)?;
+        if !self.live.forward.transparent {
+            return self.connect_from(None, speaks);
+        }
+        transparent::with_some_port(|port| self.connect_from(Some(port), speaks))
+    }
+
+    fn connect_from(&self, clients: Option<Port>, speaks: bool) -> io::Result<TcpStream> {
+        let target = self.live.target(self.port);
+        let kind = Type::STREAM.nonblocking().cloexec();
+        let socket = Socket::new_raw(Domain::for_address(target), kind, None)?;
+        if let Some(port) = clients {
+            transparent::take_address(&socket, self.peer, target, port)?;
+        }
+        if speaks {
+            // The handshake's last packet goes with what is said: one less, and the target wakes once.
+            socket.set_tcp_quickack(false)?;
+        }
+        match socket.connect(&target.into()) {
+            Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+            _ => Ok(socket.into()),
+        }
+    }
+
+    fn turned_down(self, error: &io::Error) -> NotOpened {
+        if out_of_descriptors(error) {
+            self.live.counters().refuse(Refusal::Descriptors);
+            self.go_away();
+            return NotOpened::Descriptors;
+        }
+        self.live.unreachable(self.live.target(self.port), Refusal::Target, error);
+        self.go_away()
+    }
+
+    fn go_away(self) -> NotOpened {
+        reset(&self.client);
+        self.live.leave();
+        NotOpened::Otherwise
+    }
+}
