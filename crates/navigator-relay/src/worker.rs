@@ -1,26 +1,24 @@
 //! A worker: one thread, one epoll, its own connections. It shares listening sockets and counters with
 //! the others and nothing else; what the relay wants of it comes as a [`Message`].
 //!
-//! Invariants: a connection lives and dies on one worker; a worker without connections and messages
+//! Invariants: a connection is one worker's, and changes to another at most once (`worker/settle.rs`); a worker without connections and messages
 //! sleeps without a timeout; nobody holds a worker longer than one turn (`tcp/direction.rs`).
 
 mod accept;
+mod change;
 mod datagrams;
 mod greeting;
 mod handshake;
 pub(crate) mod inbox;
+mod settle;
 
 use std::{
-    collections::HashSet,
     io,
-    sync::{
-        Arc,
-        mpsc::{Receiver, Sender},
-    },
+    sync::{Arc, mpsc::Receiver},
     time::{Duration, Instant},
 };
 
-use inbox::{Change, Message, Peers};
+use inbox::{Message, Peers};
 use nix::{
     errno::Errno,
     sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout},
@@ -54,10 +52,14 @@ pub(crate) struct Worker {
     batch: Option<Box<Batch>>,
     /// By the index of the listener's key, which the relay gives out.
     listeners: Vec<Option<Listening>>,
+    /// The newest version of a forward that it was told of.
+    newest: u64,
     paused: accept::Paused,
     /// Connections that have more to do.
     ready: Vec<Token>,
     timers: Timers,
+    /// Once nobody listens any more, each keeps what it has.
+    keeps: settle::Keeps,
     /// Once the relay ends: when the last connections are cut.
     ends: Option<Instant>,
 }
@@ -99,9 +101,11 @@ impl Worker {
             sessions: Sessions::new(),
             batch: None,
             listeners: Vec::new(),
+            newest: 0,
             paused: accept::Paused::default(),
             ready: Vec::new(),
             timers: Timers::new(now),
+            keeps: settle::Keeps::Few,
             ends: None,
         })
     }
@@ -153,7 +157,11 @@ impl Worker {
             Kind::Connection => {
                 if let Some(connection) = self.connections.get_mut(token.key()) {
                     let next = connection.event(token, flags, &mut self.resources);
+                    let lasts = connection.turns_out_to_last();
                     self.go_on(token.key(), next);
+                    if lasts {
+                        self.settle(token.key());
+                    }
                 }
             }
         }
@@ -191,8 +199,10 @@ impl Worker {
 
     fn remove(&mut self, key: Key, how: fn(Connection, &mut Resources)) {
         if let Some(connection) = self.connections.remove(key) {
+            if connection.has_settled() {
+                self.peers.left(self.number);
+            }
             how(connection, &mut self.resources);
-            self.peers.left(self.number);
             self.resume_accepting();
         }
         if self.connections.is_empty() {
@@ -250,100 +260,5 @@ impl Worker {
             Some(Transport::Udp) => self.datagrams_up(key),
             None => {}
         }
-    }
-
-    fn read_inbox(&mut self) {
-        self.peers.heard(self.number);
-        while let Ok(message) = self.messages.try_recv() {
-            match message {
-                Message::Arrived(arrived) => self.take_in(arrived),
-                Message::Change(change) => self.change(change),
-                Message::StopListening { done } => self.stop_listening(&done),
-                Message::End { at } => self.ends = Some(at),
-            }
-        }
-    }
-
-    fn change(&mut self, change: Change) {
-        for (listener, route) in change.listen {
-            self.listen(listener, route);
-        }
-        for key in change.unlisten {
-            if let Some(gone) = self.take_listening(key) {
-                gone.listener.unwatch(&self.resources.epoll);
-                self.sessions.remove_if(|session| session.flow.listener == key);
-            }
-        }
-        if !change.cut.is_empty() {
-            self.cut(&change.cut);
-        }
-        // Nobody waits any more if the relay has gone.
-        let _ = change.done.send(());
-    }
-
-    /// New, or known and leading elsewhere from now on.
-    fn listen(&mut self, listener: Arc<Listener>, route: Route) {
-        if !listener.is_for(self.number, self.peers.count()) {
-            return;
-        }
-        let index = listener.key.index as usize;
-        if self.listeners.len() <= index {
-            self.listeners.resize_with(index + 1, || None);
-        }
-        match &mut self.listeners[index] {
-            Some(known) if known.listener.key == listener.key => known.route = route,
-            place => {
-                if let Err(error) = listener.watch(&self.resources.epoll) {
-                    tracing::error!(forward = %route.first().name, %error, "cannot wait for connections");
-                }
-                *place = Some(Listening { listener, route, burst: 1 });
-            }
-        }
-    }
-
-    fn listening(&mut self, key: Key) -> Option<&mut Listening> {
-        let place = self.listeners.get_mut(key.index as usize)?.as_mut()?;
-        (place.listener.key == key).then_some(place)
-    }
-
-    fn take_listening(&mut self, key: Key) -> Option<Listening> {
-        self.listening(key)?;
-        self.listeners.get_mut(key.index as usize)?.take()
-    }
-
-    fn cut(&mut self, versions: &HashSet<u64>) {
-        for key in self.connections.keys() {
-            let live = self.connections.get_mut(key).map(|connection| connection.live());
-            if live.is_some_and(|live| versions.contains(&live.version)) {
-                self.remove(key, Connection::reset);
-            }
-        }
-        self.sessions.remove_if(|session| versions.contains(&session.live.version));
-        self.turn_all_away(|route| versions.contains(&route.first().version));
-        self.break_off(|live| versions.contains(&live.version));
-    }
-
-    fn stop_listening(&mut self, done: &Sender<()>) {
-        for listening in std::mem::take(&mut self.listeners).into_iter().flatten() {
-            listening.listener.unwatch(&self.resources.epoll);
-        }
-        // Nobody waits any more if the relay has gone.
-        let _ = done.send(());
-    }
-
-    /// Whether nobody is here any more, or not for long enough.
-    fn has_ended(&self) -> bool {
-        let is_empty =
-            self.connections.is_empty() && self.greetings.is_empty() && self.handshakes.is_empty();
-        self.ends.is_some_and(|at| is_empty || at <= self.resources.now)
-    }
-
-    fn end(&mut self) {
-        for key in self.connections.keys() {
-            self.remove(key, Connection::reset);
-        }
-        self.sessions.remove_if(|_| true);
-        self.turn_all_away(|_| true);
-        self.break_off(|_| true);
     }
 }

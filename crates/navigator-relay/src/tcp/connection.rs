@@ -30,6 +30,7 @@ pub(crate) struct Connection {
     client: TcpStream,
     target: TcpStream,
     live: Arc<Live>,
+    listener: Key,
     /// The port that the client came to.
     port: u16,
     stage: Stage,
@@ -41,6 +42,9 @@ pub(crate) struct Connection {
     progress: Instant,
     client_watched: Watched,
     target_watched: Watched,
+    /// Events so far.
+    turns: u32,
+    settled: Settled,
     keepalive: Keepalive,
     /// When the timers look at it next.
     pub(crate) due: Option<Tick>,
@@ -65,6 +69,13 @@ enum Watched {
     Both,
 }
 
+/// Whether its worker is the one that it stays with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    NotYet,
+    Done,
+}
+
 /// Probes are switched on for targets only once a connection has lasted: most never need them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Keepalive {
@@ -83,17 +94,40 @@ pub(crate) enum Next {
 
 impl Connection {
     /// From now on, epoll tells what happens to it.
-    pub(crate) fn watch(&mut self, key: Key, resources: &Resources) -> io::Result<()> {
+    pub(crate) fn watch(&self, key: Key, resources: &Resources) -> io::Result<()> {
         if self.stage == Stage::Relaying {
             let client = Token::connection(key, Side::Client);
-            resources.watch(&self.client, client, EpollFlags::empty())?;
+            resources.watch(&self.client, client, self.client_watched.more())?;
         }
-        let more = match self.stage == Stage::Relaying && self.up.held() == 0 {
-            true => EpollFlags::empty(),
-            false => EpollFlags::EPOLLOUT,
-        };
-        self.target_watched = if more.is_empty() { Watched::Reading } else { Watched::Both };
-        resources.watch(&self.target, Token::connection(key, Side::Target), more)
+        let target = Token::connection(key, Side::Target);
+        resources.watch(&self.target, target, self.target_watched.more())
+    }
+
+    /// Until it is watched again, by another worker.
+    pub(crate) fn unwatch(&mut self, resources: &Resources) {
+        let _ = (resources.epoll.delete(&self.client), resources.epoll.delete(&self.target));
+        (self.due, self.queued) = (None, false);
+    }
+
+    pub(crate) fn listener(&self) -> Key {
+        self.listener
+    }
+
+    /// Whether it has only now shown that it is none of those that end at once.
+    pub(crate) fn turns_out_to_last(&self) -> bool {
+        const TURNS: u32 = 64;
+        const BYTES: u64 = 1 << 20;
+        self.stage == Stage::Relaying
+            && self.settled == Settled::NotYet
+            && (self.turns >= TURNS || self.up.written + self.down.written >= BYTES)
+    }
+
+    pub(crate) fn settles(&mut self) {
+        self.settled = Settled::Done;
+    }
+
+    pub(crate) fn has_settled(&self) -> bool {
+        self.settled == Settled::Done
     }
 
     pub(crate) fn live(&self) -> &Arc<Live> {
@@ -107,6 +141,7 @@ impl Connection {
         flags: EpollFlags,
         resources: &mut Resources,
     ) -> Next {
+        self.turns = self.turns.saturating_add(1);
         if self.stage == Stage::Connecting {
             return self.connected(token, flags, resources);
         }
@@ -316,6 +351,15 @@ impl Connection {
         self.up.release(&mut resources.pipes);
         self.down.release(&mut resources.pipes);
         self.live.leave();
+    }
+}
+
+impl Watched {
+    fn more(self) -> EpollFlags {
+        match self {
+            Self::Reading => EpollFlags::empty(),
+            Self::Both => EpollFlags::EPOLLOUT,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Taking connections: who may come in, which worker has them, and what happens when there is no
+//! Taking connections: who may come in, and what happens when there is no
 //! descriptor left for one, or none that its forward may have.
 
 use std::{
@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Listening, Worker, greeting::Arrived, inbox::Message};
+use super::{Listening, Worker, greeting::Arrived};
 use crate::{
     Refusal,
     descriptors::PER_CONNECTION,
@@ -94,14 +94,7 @@ impl Worker {
         if arrived.goes_to().is_some_and(|live| live.admit(peer, now).is_err()) {
             return reset(&arrived.client);
         }
-        match self.peers.place(self.number) {
-            worker if worker == self.number => self.take_in(arrived),
-            other => self.peers.send(other, Message::Arrived(arrived)),
-        }
-    }
-
-    /// Connects it, or hears first where it wants to go.
-    pub(super) fn take_in(&mut self, arrived: Arrived) {
+        // Connects it, or hears first where it wants to go.
         match arrived.goes_to().map(Arc::clone) {
             Some(live) => {
                 let Arrived { client, peer, listener, port, held, .. } = arrived;
@@ -136,26 +129,27 @@ impl Worker {
         let listener = accepted.listener;
         match Connection::open(accepted, &mut self.resources) {
             Ok(connection) => {
-                let deadline = connection.deadline();
-                let key = self.connections.insert(connection);
-                let Some(connection) = self.connections.get_mut(key) else {
-                    return;
-                };
-                if connection.watch(key, &self.resources).is_err() {
-                    return self.remove(key, Connection::reset);
-                }
-                let due = self.timers.tick(deadline);
-                connection.due = Some(due);
-                self.timers.add(due, Token::connection(key, Side::Client));
+                self.have(connection);
             }
-            Err(why) => {
-                self.peers.left(self.number);
-                if why == NotOpened::Descriptors {
-                    // Its target's was the one that was missing: let the next ones wait.
-                    self.wait_with(listener);
-                }
-            }
+            // Its target's was the one that was missing: let the next ones wait.
+            Err(NotOpened::Descriptors) => self.wait_with(listener),
+            Err(NotOpened::Otherwise) => {}
         }
+    }
+
+    /// From now on, it is this worker's.
+    pub(super) fn have(&mut self, connection: Connection) -> Option<Key> {
+        let deadline = connection.deadline();
+        let key = self.connections.insert(connection);
+        let connection = self.connections.get_mut(key)?;
+        if connection.watch(key, &self.resources).is_err() {
+            self.remove(key, Connection::reset);
+            return None;
+        }
+        let due = self.timers.tick(deadline);
+        connection.due = Some(due);
+        self.timers.add(due, Token::connection(key, Side::Client));
+        Some(key)
     }
 
     fn wait_with(&mut self, key: Key) {

@@ -24,14 +24,14 @@ use crate::{
 };
 
 /// A client as it was taken from a listening socket.
-pub(crate) struct Arrived {
-    pub(crate) client: TcpStream,
-    pub(crate) peer: SocketAddr,
-    pub(crate) listener: Key,
+pub(super) struct Arrived {
+    pub(super) client: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) listener: Key,
     /// The port it came to.
-    pub(crate) port: u16,
-    pub(crate) route: Route,
-    pub(crate) held: Held,
+    pub(super) port: u16,
+    pub(super) route: Route,
+    pub(super) held: Held,
 }
 
 pub(super) struct Greeting {
@@ -163,15 +163,13 @@ impl Worker {
         let Arrived { client, peer, listener, port, held, .. } = arrived;
         let _ = self.resources.epoll.delete(&client);
         if live.admit(peer.ip().to_canonical(), self.resources.now).is_err() {
-            reset(&client);
-            return self.peers.left(self.number);
+            return reset(&client);
         }
         // Until now they were the first forward's of the port.
         let Some(held) = held.pass_to(&live.state.descriptors) else {
             live.counters().refuse(Refusal::Descriptors);
             live.leave();
-            reset(&client);
-            return self.peers.left(self.number);
+            return reset(&client);
         };
         let session = None;
         self.enter(Accepted { client, peer, listener, port, live, since, said, session, held });
@@ -185,7 +183,6 @@ impl Worker {
         counters.total.fetch_add(1, Relaxed);
         counters.refuse(Refusal::Greeting);
         reset(&arrived.client);
-        self.peers.left(self.number);
     }
 
     /// Its time may be over.

@@ -155,7 +155,6 @@ impl Worker {
             reset(&client);
         }
         live.leave();
-        self.peers.left(self.number);
         drop(client);
         self.resume_accepting();
     }

@@ -1,4 +1,4 @@
-//! What workers are told, by the relay and by each other, and how many connections each one has.
+//! What workers are told, by the relay and by each other, and how many lasting connections each one has.
 
 use std::{
     collections::HashSet,
@@ -14,14 +14,13 @@ use std::{
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::greeting::Arrived;
-use crate::{listener::Listener, route::Route, token::Key};
+use crate::{listener::Listener, route::Route, tcp::Connection, token::Key};
 
 pub(crate) enum Message {
-    /// Taken by a worker that has more than this one.
-    Arrived(Arrived),
+    /// From a worker that has more of those that last.
+    Settles(Box<Connection>),
     Change(Change),
-    /// Take nothing more from listening sockets.
+    /// Take nothing more from listening sockets, and give other workers nothing more.
     StopListening {
         done: Sender<()>,
     },
@@ -49,7 +48,8 @@ struct Peer {
     wake: EventFd,
     /// Whether the wake-up is already on its way.
     woken: AtomicBool,
-    connections: AtomicUsize,
+    /// Connections that have settled there.
+    settled: AtomicUsize,
 }
 
 impl Peers {
@@ -59,8 +59,8 @@ impl Peers {
             let (inbox, messages) = channel();
             let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
             let wake = EventFd::from_flags(flags)?;
-            let (woken, connections) = (AtomicBool::new(false), AtomicUsize::new(0));
-            peers.push(Peer { inbox, wake, woken, connections });
+            let (woken, settled) = (AtomicBool::new(false), AtomicUsize::new(0));
+            peers.push(Peer { inbox, wake, woken, settled });
             inboxes.push(messages);
         }
         Ok((Self(peers), inboxes))
@@ -90,21 +90,24 @@ impl Peers {
         peer.woken.store(false, Ordering::Release);
     }
 
-    /// Which worker shall have the next connection that `worker` took: itself, unless another one has
-    /// clearly fewer. Exact while they are few, when each counts; lax while they are many.
+    /// Where a connection of `worker` had better settle: there, unless another one has clearly fewer. Exact
+    /// while they are few, when each counts; lax while they are many.
     pub(crate) fn place(&self, worker: usize) -> usize {
-        let open = |peer: &Peer| peer.connections.load(Ordering::Relaxed);
-        let own = open(&self.0[worker]);
-        let fewest = self.0.iter().enumerate().map(|(n, peer)| (open(peer), n)).min();
-        let chosen = match fewest {
+        let settled = |peer: &Peer| peer.settled.load(Ordering::Relaxed);
+        let own = settled(&self.0[worker]);
+        let fewest = self.0.iter().enumerate().map(|(n, peer)| (settled(peer), n)).min();
+        match fewest {
             Some((least, other)) if own > least + least / 4 => other,
             _ => worker,
-        };
-        self.0[chosen].connections.fetch_add(1, Ordering::Relaxed);
-        chosen
+        }
     }
 
+    pub(crate) fn settles(&self, worker: usize) {
+        self.0[worker].settled.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One that had settled has ended.
     pub(crate) fn left(&self, worker: usize) {
-        self.0[worker].connections.fetch_sub(1, Ordering::Relaxed);
+        self.0[worker].settled.fetch_sub(1, Ordering::Relaxed);
     }
 }

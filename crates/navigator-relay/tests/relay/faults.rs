@@ -197,3 +197,30 @@ fn ipv4_leads_to_ipv6_and_back() {
     hears(&client(b), "four");
     hears(&std::net::TcpStream::connect(("::1", b)).unwrap(), "four");
 }
+
+#[test]
+fn what_is_said_before_the_target_answers_reaches_it_once() {
+    let (listener, address, queue) = silent();
+    let port = free_port();
+    // With a header there is something to say at once.
+    let relay = relay(&entry("a", port, address, "proxy_protocol = 'v1'"));
+    let mut client = client(port);
+    client.write_all(b"hello").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    eventually("it came", || relay.counters("a").unwrap().open() == 1);
+    drop(queue);
+    // It asks again after a second, and finds room. Those of the queue say nothing.
+    let mut text = String::new();
+    let mut target = None;
+    while text.is_empty() {
+        let mut stream = std::net::TcpStream::from(listener.accept().unwrap().0);
+        stream.read_to_string(&mut text).unwrap();
+        target = Some(stream);
+    }
+    let from = client.local_addr().unwrap().port();
+    assert_eq!(text, format!("PROXY TCP4 127.0.0.1 127.0.0.1 {from} {port}\r\nhello"));
+    target.unwrap().write_all(b"bye").unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "bye");
+}

@@ -11,6 +11,7 @@ mod half_open;
 mod limits;
 mod namespaces;
 mod network;
+mod settling;
 mod support;
 mod tls;
 mod transparent;

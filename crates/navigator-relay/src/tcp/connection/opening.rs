@@ -10,7 +10,7 @@ use std::{
 
 use socket2::{Domain, Socket, Type};
 
-use super::{Connection, Keepalive, Stage, Watched, out_of_descriptors, reset};
+use super::{Connection, Keepalive, Settled, Stage, Watched, out_of_descriptors, reset};
 use crate::{
     Refusal,
     descriptors::Held,
@@ -80,12 +80,12 @@ impl Connection {
         let heard = match secured.as_mut() {
             Some(secured) => {
                 secured.say_first(&accepted.said, &mut up);
-                0
+                None
             }
             None => {
                 up.push(&accepted.said);
                 match accepted.hear(resources) {
-                    Ok(heard) => heard,
+                    Ok(heard) => Some(heard),
                     Err(_) => return Err(accepted.go_away()),
                 }
             }
@@ -94,10 +94,15 @@ impl Connection {
             Ok(met) => met,
             Err(error) => return Err(accepted.turned_down(&error)),
         };
+        let target_watched = match stage == Stage::Relaying && up.held() == 0 {
+            true => Watched::Reading,
+            false => Watched::Both,
+        };
         let mut connection = Self {
             client: accepted.client,
             target,
             live: accepted.live,
+            listener: accepted.listener,
             port: accepted.port,
             stage,
             secured,
@@ -106,7 +111,9 @@ impl Connection {
             started: resources.now,
             progress: resources.now,
             client_watched: Watched::Reading,
-            target_watched: Watched::Reading,
+            target_watched,
+            turns: 0,
+            settled: Settled::NotYet,
             keepalive: Keepalive::Later,
             due: None,
             queued: false,
@@ -139,19 +146,22 @@ impl Accepted {
         Ok(heard)
     }
 
-    /// Connects to the target, and says what there is to say unless that has to wait.
+    /// Connects to the target, and says what there is to say unless that has to wait. Of TLS (nothing was
+    /// heard), there may be more than that.
     fn meet(
         &self,
         up: &mut Direction,
-        heard: usize,
+        heard: Option<usize>,
         resources: &mut Resources,
     ) -> io::Result<(TcpStream, Stage)> {
-        let speaks = heard > 0 || up.held() > 0;
+        let speaks = heard.is_some_and(|n| n > 0) || up.held() > 0;
         let target = self.connect(speaks, resources)?;
-        let stage = match speaks && up.say_first(&target, &resources.buffer[..heard])? {
-            true => Stage::Relaying,
-            false => Stage::Connecting,
-        };
+        let mut stage = Stage::Connecting;
+        if let Some(heard) = heard.filter(|_| speaks)
+            && up.say_first(&target, &resources.buffer[..heard])?
+        {
+            stage = Stage::Relaying;
+        }
         Ok((target, stage))
     }
 
