@@ -318,6 +318,12 @@ impl Connection {
         }
     }
 
+    /// When the timers look at it first. Most have ended by then, and their entries go with that look: one
+    /// for each until its idle timeout would be an hour's.
+    pub(crate) fn first_look(&self, now: Instant) -> Instant {
+        self.deadline().min(now + self.live.forward.timeouts.connect)
+    }
+
     /// The deadline has passed.
     pub(crate) fn expire(&self) {
         let (reason, why) = match self.stage {

@@ -139,14 +139,14 @@ impl Worker {
 
     /// From now on, it is this worker's.
     pub(super) fn have(&mut self, connection: Connection) -> Option<Key> {
-        let deadline = connection.deadline();
+        let first_look = connection.first_look(self.resources.now);
         let key = self.connections.insert(connection);
         let connection = self.connections.get_mut(key)?;
         if connection.watch(key, &self.resources).is_err() {
             self.remove(key, Connection::reset);
             return None;
         }
-        let due = self.timers.tick(deadline);
+        let due = self.timers.tick(first_look);
         connection.due = Some(due);
         self.timers.add(due, Token::connection(key, Side::Client));
         Some(key)

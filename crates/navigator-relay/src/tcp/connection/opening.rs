@@ -207,3 +207,75 @@ impl Accepted {
         NotOpened::Otherwise
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write as _, net::TcpListener, time::Duration};
+
+    use nix::sys::epoll::{Epoll, EpollCreateFlags};
+
+    use super::*;
+    use crate::{
+        ForwardSet,
+        descriptors::Descriptors,
+        live::State,
+        namespace::{Namespace, Whereabouts},
+        tcp::PipePool,
+    };
+
+    /// A client that has said something, on its way to `target`.
+    fn accepted(target: SocketAddr, descriptors: &Arc<Descriptors>) -> (Accepted, TcpStream) {
+        let text = format!("[forward.a]\nlisten = '127.0.0.1:1'\nconnect = '{target}'\n");
+        let set = ForwardSet::from_toml(&text).unwrap();
+        let (name, forward) = set.entries().next().unwrap();
+        let here = Arc::new(Namespace::current().unwrap());
+        let live = Arc::new(Live {
+            version: 0,
+            name: Arc::clone(name),
+            forward: Arc::clone(forward),
+            listen_in: Arc::clone(&here),
+            connect_in: here,
+            accepting: None,
+            originating: None,
+            state: Arc::new(State::new(descriptors)),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut other = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        other.write_all(b"hello").unwrap();
+        let (client, peer) = listener.accept().unwrap();
+        assert_eq!(client.peek(&mut [0; 8]).unwrap(), 5);
+        client.set_nonblocking(true).unwrap();
+        let held = live.state.descriptors.take(2).unwrap();
+        let (key, since) = (Key { index: 0, generation: 0 }, Instant::now());
+        let (said, session) = (Vec::new(), None);
+        let accepted =
+            Accepted { client, peer, listener: key, port: 1, live, since, said, session, held };
+        (accepted, other)
+    }
+
+    #[test]
+    fn a_near_target_has_heard_the_client_before_epoll_is_asked() {
+        let target = TcpListener::bind("127.0.0.1:0").unwrap();
+        let descriptors = Arc::new(Descriptors::default());
+        descriptors.look_at_limit(0);
+        let (accepted, _client) = accepted(target.local_addr().unwrap(), &descriptors);
+        let (now, home) = (Instant::now(), Arc::clone(&accepted.live.connect_in));
+        let mut resources = Resources {
+            epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap(),
+            pipes: PipePool::new(descriptors.pipes()),
+            buffer: Resources::buffer(),
+            plain: Vec::new(),
+            whereabouts: Whereabouts::new(home),
+            now,
+        };
+        let opened = Connection::open(accepted, &mut resources);
+        let Ok(connection) = opened else { panic!("not opened") };
+        assert!(connection.stage == Stage::Relaying && connection.up.written == 5);
+        let (mut heard, mut text) = (target.accept().unwrap().0, [0; 5]);
+        heard.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"hello");
+        let connect_timeout = connection.live.forward.timeouts.connect;
+        assert!(connection.first_look(now) <= now + connect_timeout, "kept by the timers");
+        assert!(connection.deadline() > now + Duration::from_secs(3000));
+    }
+}
