@@ -99,11 +99,25 @@ impl<'a> World<'a> {
         let (hosts, pid) = (self.network_file("host"), self.network_file("dnsmasq.pid"));
         let script = format!(
             "bridge link | sed 's/^[0-9]*: //; s/@[^ ]*//' | sort; cat {hosts}; \
-             tr '\\0' ' ' < /proc/$(cat {pid})/cmdline; \
+             pid=$(cat {pid}); [ -z \"$pid\" ] || tr '\\0' ' ' < /proc/$pid/cmdline; \
              ip netns exec {} ip -br -4 address | sed 's/@[^ ]*//'",
             self.network_namespace()
         );
         inside + &self.node(&["sh", "-c", &script])
+    }
+
+    /// The same, once it does not change any more and the network's server runs: the agent may have just
+    /// started that anew for the last port.
+    fn settled(&self) -> String {
+        let start = Instant::now();
+        loop {
+            let state = self.state();
+            std::thread::sleep(PAUSE);
+            if state.contains("dnsmasq --conf-file") && state == self.state() {
+                return state;
+            }
+            assert!(start.elapsed() < LIMIT, "not settled: {state}");
+        }
     }
 
     /// Whole lines only: one may be half written.
@@ -135,7 +149,7 @@ impl<'a> World<'a> {
     }
 
     fn rounds(&self, what: &str, goal_ms: u128, missing: &str, breaking: &dyn Fn()) {
-        let good = self.state();
+        let good = self.settled();
         let mut took: Vec<_> = (0..ROUNDS)
             .map(|_| {
                 std::thread::sleep(PAUSE);
