@@ -13,7 +13,7 @@ use axum::{
     response::Response,
 };
 use tracing::{Instrument, Span, field};
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
 use crate::state::ApiState;
 
@@ -32,8 +32,7 @@ pub(crate) async fn observe(
     next: Next,
 ) -> Response {
     let start = Instant::now();
-    // From the thread's own generator: no system call.
-    let id = format!("req-{}", Builder::from_random_bytes(rand::random()).into_uuid());
+    let id = format!("req-{}", Uuid::new_v4());
     let method = request.method().clone();
     let span = tracing::info_span!(
         "request", %id, %method, path = request.uri().path(),

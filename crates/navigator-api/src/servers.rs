@@ -9,7 +9,10 @@ mod said;
 
 use std::{collections::HashMap, time::Duration};
 
-use futures::{FutureExt as _, StreamExt as _, future, stream::BoxStream};
+use futures::{
+    StreamExt as _, future,
+    stream::{BoxStream, ReadyChunks},
+};
 use navigator_bus::{Hub, Lost, Wakeup};
 use navigator_store::{Notices, Store, StoreError};
 use said::Said;
@@ -51,14 +54,15 @@ struct Talk<'a> {
     store: &'a Store,
     hub: &'a Hub,
     notices: Notices,
-    published: BoxStream<'static, Result<Wakeup, Lost>>,
+    /// Whatever waits at a time.
+    published: ReadyChunks<BoxStream<'static, Result<Wakeup, Lost>>>,
     own: Uuid,
     servers: Servers,
 }
 
 impl<'a> Talk<'a> {
     fn new(store: &'a Store, hub: &'a Hub, notices: Notices) -> Self {
-        let (published, own) = (hub.published(), Uuid::new_v4());
+        let (published, own) = (hub.published().ready_chunks(BATCH), Uuid::new_v4());
         Self { store, hub, notices, published, own, servers: Servers::new(own, Instant::now()) }
     }
 
@@ -71,7 +75,7 @@ impl<'a> Talk<'a> {
                     Ok(text) => self.hear(&text).await,
                     Err(error) => Err(error),
                 },
-                Some(first) = self.published.next() => self.tell(first).await,
+                Some(published) = self.published.next() => self.tell(published).await,
                 _ = beats.tick() => self.beat().await,
             };
             if let Err(error) = done {
@@ -112,18 +116,11 @@ impl<'a> Talk<'a> {
         if is_new { self.say(&Said::Lost).await } else { Ok(()) }
     }
 
-    /// This one and what else waits.
-    async fn tell(&mut self, first: Result<Wakeup, Lost>) -> Result<(), StoreError> {
-        let mut all = vec![first];
-        while all.len() < BATCH
-            && let Some(Some(next)) = self.published.next().now_or_never()
-        {
-            all.push(next);
-        }
+    async fn tell(&mut self, published: Vec<Result<Wakeup, Lost>>) -> Result<(), StoreError> {
         if self.servers.are_alone() {
             return Ok(());
         }
-        match all.into_iter().collect() {
+        match published.into_iter().collect() {
             Ok(wakeups) => self.say(&Said::Moved(wakeups)).await,
             Err(Lost) => self.say(&Said::Lost).await,
         }

@@ -1,8 +1,9 @@
 //! A worker: one thread, one epoll, its own connections. It shares listening sockets and counters with
 //! the others and nothing else; what the relay wants of it comes as a [`Message`].
 //!
-//! Invariants: a connection is one worker's, and changes to another at most once (`worker/settle.rs`); a worker without connections and messages
-//! sleeps without a timeout; nobody holds a worker longer than one turn (`tcp/direction.rs`).
+//! Invariants: a connection is one worker's, and changes to another at most once (`worker/settle.rs`); a
+//! worker without connections and messages sleeps without a timeout; nobody holds a worker longer than one
+//! turn (`tcp/direction.rs`).
 
 mod accept;
 mod change;

@@ -83,8 +83,7 @@ async fn advance(tx: &mut Tx, scope: &Scope) -> Result<Revision, StoreError> {
          ON CONFLICT (name) DO UPDATE SET revision = scopes.revision + 1 RETURNING revision",
         [scope.to_string().into()],
     );
-    let rows = tx.fetch(sql, &[("revision", SqlType::Int)]).await?;
-    Ok(rows.first().map(|row| revision(row, "revision")).unwrap_or_default())
+    reached(tx, sql).await
 }
 
 /// Both in one statement, which SQLite has not.
@@ -106,6 +105,11 @@ async fn advance_and_log(
     sql.push(") AS objects (object) ");
     sql.push("ON CONFLICT (scope, object) DO UPDATE SET revision = excluded.revision) ");
     sql.push("SELECT revision FROM reached");
+    reached(tx, sql).await
+}
+
+/// The revision that the statement answers with.
+async fn reached(tx: &mut Tx, sql: Sql) -> Result<Revision, StoreError> {
     let rows = tx.fetch(sql, &[("revision", SqlType::Int)]).await?;
     Ok(rows.first().map(|row| revision(row, "revision")).unwrap_or_default())
 }

@@ -8,7 +8,7 @@ use navigator_resources::{
     Caller, Context, Declaration, DecodeError, Facts, Query, Refusal, Settings, Stop, Writes,
     facts::Fact,
 };
-use uuid::Builder;
+use uuid::Uuid;
 
 use crate::{
     backend::{Backend, Tx},
@@ -145,8 +145,7 @@ where
         let mut values = Vec::with_capacity(count);
         for index in 0..count {
             // New for each: otherwise two of one kind would get the same ids.
-            let seed = Builder::from_random_bytes(rand::random()).into_uuid();
-            let context = Context { caller, settings, now, seed };
+            let context = Context { caller, settings, now, seed: Uuid::new_v4() };
             let (value, writes) =
                 settle(&mut tx, &caller.project_id.0, |facts| decide(index, facts, &context))
                     .await?;

@@ -46,15 +46,10 @@ pub(crate) async fn execute(
     // SQLite has no round trips to spare.
     let statements = if tx.is_postgres() { effects.statements } else { Statements::Apart };
     let mut raised = Raised::new();
-    for mut run in together::runs(writes.0, statements) {
-        match run.pop() {
-            Some(write) if run.is_empty() => {
-                alone(tx, write, now, &mut raised, effects).await?;
-            }
-            last => {
-                run.extend(last);
-                together::execute(tx, run, now, &mut raised, effects).await?;
-            }
+    for run in together::runs(writes.0, statements) {
+        match <[Write; 1]>::try_from(run) {
+            Ok([write]) => alone(tx, write, now, &mut raised, effects).await?,
+            Err(run) => together::execute(tx, run, now, &mut raised, effects).await?,
         }
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! Taking connections: who may come in, and what happens when there is no
-//! descriptor left for one, or none that its forward may have.
+//! Taking connections: who may come in, and what happens when there is no descriptor left for one, or none
+//! that its forward may have.
 
 use std::{
     net::{SocketAddr, TcpStream},
@@ -24,8 +24,7 @@ use crate::{
 const BURST: u32 = 16;
 
 /// Listeners that are not listened to because there was no descriptor for what came, or none that its
-/// forward may have. They come back
-/// when a connection of this worker ends, and after a while in any case.
+/// forward may have. They come back when a connection of this worker ends, and after a while in any case.
 #[derive(Default)]
 pub(super) struct Paused {
     listeners: Vec<Key>,
@@ -157,19 +156,19 @@ impl Worker {
             return;
         };
         let (listener, live) = (Arc::clone(listener), Arc::clone(route.first()));
-        if !self.paused.listeners.contains(&key) {
-            self.stop_for_a_while(&listener, &live);
-        }
+        self.stop_for_a_while(&listener, &live);
     }
 
     fn pause(&mut self, listener: &Listener, live: &Live) {
         live.counters().refuse(Refusal::Descriptors);
-        if !self.paused.listeners.contains(&listener.key) {
-            self.stop_for_a_while(listener, live);
-        }
+        self.stop_for_a_while(listener, live);
     }
 
+    /// Unless that has stopped already.
     fn stop_for_a_while(&mut self, listener: &Listener, live: &Live) {
+        if self.paused.listeners.contains(&listener.key) {
+            return;
+        }
         let now = self.resources.now;
         if self.paused.told.is_none_or(|at| now - at > Paused::SAY_AGAIN_AFTER) {
             self.paused.told = Some(now);

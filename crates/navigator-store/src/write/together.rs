@@ -67,8 +67,8 @@ pub(super) fn runs(writes: Vec<Write>, statements: Statements) -> Vec<Vec<Write>
 
 /// What the statement answers.
 enum Answer {
-    /// How many rows a bump found.
-    Bumped(&'static Declaration, String),
+    /// How many rows a bump, which is this part, found.
+    Bumped { declaration: &'static Declaration, id: String, part: String },
     /// The limit of the project that a new row belongs to.
     Limit(&'static Declaration, Row),
 }
@@ -77,7 +77,7 @@ struct Statement {
     /// Its parts so far, from WITH on.
     sql: Sql,
     parts: usize,
-    answers: Vec<(Answer, String)>,
+    answers: Vec<Answer>,
     /// Whether a unique key that is taken means something to the client.
     explains: bool,
 }
@@ -112,11 +112,11 @@ pub(super) async fn execute(
             Write::Bump { declaration, id } => {
                 let row = (declaration.table, id);
                 if effects.bumped.insert(row.clone()) {
-                    let name = statement.part();
+                    let part = statement.part();
                     push_bump(&mut statement.sql, declaration, &row.1, now);
                     statement.sql.push(" RETURNING 1");
-                    let count = format!("(SELECT count(*) FROM {name})");
-                    statement.answers.push((Answer::Bumped(declaration, row.1.clone()), count));
+                    let id = row.1.clone();
+                    statement.answers.push(Answer::Bumped { declaration, id, part });
                     *raised.entry(row).or_default() += 1;
                 }
             }
@@ -153,13 +153,12 @@ fn insert(
             push_items(&mut statement.sql, link, row.text("id"), items);
         }
     }
-    let asked = statement.answers.iter().any(|(answer, _)| {
+    let asked = statement.answers.iter().any(|answer| {
         matches!(answer, Answer::Limit(other, of)
             if other.quota == declaration.quota && of.text("project_id") == row.text("project_id"))
     });
     if !asked && effects.creation.asks(declaration, row) {
-        let answer = Answer::Limit(declaration, row.clone());
-        statement.answers.push((answer, String::new()));
+        statement.answers.push(Answer::Limit(declaration, row.clone()));
     }
     Ok(())
 }
@@ -175,10 +174,12 @@ async fn send(
     }
     statement.sql.push(") SELECT ");
     let mut columns = Vec::new();
-    for (index, (answer, text)) in statement.answers.iter().enumerate() {
+    for (index, answer) in statement.answers.iter().enumerate() {
         statement.sql.push(if index == 0 { "" } else { ", " });
         match answer {
-            Answer::Bumped(..) => statement.sql.push(text),
+            Answer::Bumped { part, .. } => {
+                statement.sql.push("(SELECT count(*) FROM ").push(part).push(")")
+            }
             Answer::Limit(declaration, row) => {
                 effects.creation.push_limit(&mut statement.sql, declaration, row)
             }
@@ -198,13 +199,13 @@ async fn send(
         rows => rows?,
     };
     let row = rows.first().cloned().unwrap_or_default();
-    for ((answer, _), (name, _)) in statement.answers.into_iter().zip(columns) {
+    for (answer, (name, _)) in statement.answers.into_iter().zip(columns) {
         let number = match row.get(name) {
             SqlValue::Int(number) => Some(*number),
             _ => None,
         };
         match answer {
-            Answer::Bumped(declaration, id) => {
+            Answer::Bumped { declaration, id, .. } => {
                 let found = number.and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
                 one(found, declaration, &id)?;
             }
