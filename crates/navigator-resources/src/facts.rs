@@ -11,7 +11,6 @@ use navigator_model::{L4Port, L4PortRange, NetworkId, PortId, Protocol, SubnetId
 
 use crate::{
     attribute::Tags,
-    declaration::Declaration,
     refusal::Refusal,
     resource::Resource,
     row::{Row, SqlValue},
@@ -20,7 +19,8 @@ use crate::{
 /// Why a decision did not end with writes.
 #[derive(Debug)]
 pub enum Stop {
-    Need(Query),
+    /// To be loaded in this order.
+    Need(Vec<Query>),
     Refuse(Refusal),
     /// A stored row that does not decode.
     Corrupt(crate::row::DecodeError),
@@ -134,6 +134,18 @@ pub enum SegmentChoice {
     Any(Vec<(u32, u32)>),
 }
 
+impl Query {
+    /// What [`Facts::list`] of the same selection asks for.
+    pub fn rows<R: Resource>(select: Select) -> Self {
+        Self::Rows { table: R::declaration().table, select }
+    }
+
+    /// Whether it waits for whoever has locked the rows.
+    pub fn locks(&self) -> bool {
+        matches!(self, Self::Rows { select, .. } if select.lock || select.hold)
+    }
+}
+
 /// A loaded fact.
 #[derive(Clone, Debug)]
 pub enum Fact {
@@ -156,13 +168,27 @@ impl Facts {
     }
 
     fn get(&self, query: Query) -> Result<&Fact, Stop> {
-        self.loaded.get(&query).ok_or(Stop::Need(query))
+        self.loaded.get(&query).ok_or_else(|| Stop::Need(vec![query]))
+    }
+
+    /// Goes on when all of these are known, and asks for the others at once: for a decision that needs
+    /// each of them whatever the others are. Locks come first; what was read before one of them was
+    /// granted is read again.
+    pub fn ask(&self, queries: impl IntoIterator<Item = Query>) -> Result<(), Stop> {
+        let mut queries: Vec<Query> = queries.into_iter().collect();
+        let is_unknown = |query: &Query| !self.knows(query);
+        let waits = queries.iter().any(|query| query.locks() && is_unknown(query));
+        queries.retain(|query| is_unknown(query) || (waits && !query.locks()));
+        if queries.is_empty() { Ok(()) } else { Err(Stop::Need(queries)) }
+    }
+
+    pub fn knows(&self, query: &Query) -> bool {
+        self.loaded.contains_key(query)
     }
 
     /// All rows that match, by id, as they are stored and computed.
     pub fn rows<R: Resource>(&self, select: Select) -> Result<&[Row], Stop> {
-        let Declaration { table, .. } = R::declaration();
-        match self.get(Query::Rows { table, select })? {
+        match self.get(Query::rows::<R>(select))? {
             Fact::Rows(rows) => Ok(rows),
             _ => Ok(&[]),
         }

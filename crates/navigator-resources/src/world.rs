@@ -165,10 +165,12 @@ impl World {
                     self.apply(writes)?;
                     return Ok(value);
                 }
-                Err(Stop::Need(query)) => {
-                    let fact = self.answer(&query, &mut taken);
-                    self.read += format!("{fact:?}").len();
-                    facts.insert(query, fact);
+                Err(Stop::Need(queries)) => {
+                    for query in queries {
+                        let fact = self.answer(&query, &mut taken);
+                        self.read += format!("{fact:?}").len();
+                        facts.insert(query, fact);
+                    }
                 }
                 Err(Stop::Refuse(refusal)) => {
                     self.addresses.retain(|key, _| !taken.contains(key));

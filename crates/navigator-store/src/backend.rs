@@ -59,6 +59,13 @@ pub(crate) enum Backend {
     Postgres(Connections<postgres::pool::Pool>),
 }
 
+/// A statement of a transaction, and the columns that its rows are read by. Without any, its rows are not
+/// looked at.
+pub(crate) struct Step<'a> {
+    pub(crate) sql: Sql,
+    pub(crate) columns: &'a [(&'static str, SqlType)],
+}
+
 pub(crate) enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
     Postgres(postgres::Transaction),
@@ -199,9 +206,7 @@ impl Tx {
     ) -> Result<Vec<Row>, StoreError> {
         match self {
             Self::Sqlite(tx) => sqlite::fetch(tx, sql, columns).await,
-            Self::Postgres(tx) => postgres::fetch(tx.connection(), &sql, columns)
-                .await
-                .map_err(|error| StoreError::of(&sql.text, error)),
+            Self::Postgres(tx) => Ok(run(tx, Step { sql, columns }).await?.rows),
         }
     }
 
@@ -209,9 +214,51 @@ impl Tx {
     pub(crate) async fn execute(&mut self, sql: Sql) -> Result<u64, StoreError> {
         match self {
             Self::Sqlite(tx) => sqlite::execute(tx, sql).await,
-            Self::Postgres(tx) => postgres::execute(tx.connection(), &sql)
-                .await
-                .map_err(|error| StoreError::of(&sql.text, error)),
+            Self::Postgres(tx) => Ok(run(tx, Step { sql, columns: &[] }).await?.affected),
+        }
+    }
+
+    /// One after the other, each seeing what was committed before it began; on PostgreSQL they wait for
+    /// each other there. The rows of each.
+    pub(crate) async fn run(&mut self, steps: Vec<Step<'_>>) -> Result<Vec<Vec<Row>>, StoreError> {
+        match self {
+            Self::Sqlite(tx) => {
+                let mut found = Vec::with_capacity(steps.len());
+                for Step { sql, columns } in steps {
+                    found.push(match columns.is_empty() {
+                        true => sqlite::execute(tx, sql).await.map(|_| Vec::new())?,
+                        false => sqlite::fetch(tx, sql, columns).await?,
+                    });
+                }
+                Ok(found)
+            }
+            Self::Postgres(tx) => {
+                let answered = tx.run_all(&steps).await.map_err(|error| {
+                    let texts: Vec<_> = steps.iter().map(|step| step.sql.text.as_str()).collect();
+                    StoreError::of(&texts.join("; "), error)
+                })?;
+                Ok(answered.into_iter().map(|answered| answered.rows).collect())
+            }
+        }
+    }
+
+    /// Commits after one more statement, on PostgreSQL in the same message; rolls back if the statement
+    /// fails.
+    pub(crate) async fn commit_after(
+        mut self,
+        sql: Sql,
+        columns: &[(&'static str, SqlType)],
+    ) -> Result<Vec<Row>, StoreError> {
+        match self {
+            Self::Sqlite(_) => {
+                let rows = self.fetch(sql, columns).await?;
+                self.commit().await.map(|()| rows)
+            }
+            Self::Postgres(tx) => {
+                let step = Step { sql, columns };
+                let ended = tx.commit_after(&step).await;
+                ended.map_err(|error| StoreError::of(&step.sql.text, error))
+            }
         }
     }
 
@@ -230,4 +277,11 @@ impl Tx {
         };
         ended.map_err(|error| StoreError::of("ROLLBACK", error))
     }
+}
+
+async fn run(
+    tx: &mut postgres::Transaction,
+    step: Step<'_>,
+) -> Result<postgres::Answered, StoreError> {
+    tx.run(&step).await.map_err(|error| StoreError::of(&step.sql.text, error))
 }

@@ -11,7 +11,7 @@ use navigator_model::{ObjectKey, Revision, RouterId, Scope};
 use navigator_resources::{Row, SqlType, SqlValue};
 
 use crate::{
-    backend::Tx,
+    backend::{Backend, Tx},
     error::StoreError,
     fetch::home_subnets,
     sql::{Param, Sql},
@@ -42,28 +42,82 @@ impl Touched {
     /// Moves each touched scope on by one revision. The last thing before the commit.
     pub(crate) async fn record(self, tx: &mut Tx) -> Result<Vec<(Scope, Revision)>, StoreError> {
         // Hosts come before routers and networks, here and in the order of scopes.
-        let mut reached = if self.hosts { advance_hosts(tx).await? } else { Vec::new() };
+        let mut moved = if self.hosts { advance_hosts(tx).await? } else { Vec::new() };
         for (scope, objects) in self.objects {
-            let revision = match tx.is_postgres() && (1..=CHUNK).contains(&objects.len()) {
-                true => advance_and_log(tx, &scope, &objects).await?,
+            let revision = match is_one_statement(tx, &objects) {
+                true => reached(tx, advance_and_log(&scope, &objects)).await?,
                 false => {
                     let revision = advance(tx, &scope).await?;
                     log(tx, &scope, revision, &objects).await?;
                     revision
                 }
             };
-            if let Scope::Router(id) = scope
-                && objects.contains(&ObjectKey::Router(id))
-            {
+            if let Some(id) = home(&scope, &objects) {
                 note_home(tx, id, revision).await?;
             }
-            if revision.0.is_multiple_of(PRUNED_EVERY) && revision.0 > KEPT_REVISIONS {
-                prune(tx, &scope, revision.0 - KEPT_REVISIONS).await?;
+            if let Some(horizon) = horizon(revision) {
+                prune(tx, &scope, horizon).await?;
             }
-            reached.push((scope, revision));
+            moved.push((scope, revision));
         }
-        Ok(reached)
+        Ok(moved)
     }
+
+    /// The same, and commits: of the last scope along with its revision, since until then everybody else
+    /// who changes the scope waits.
+    pub(crate) async fn commit(
+        mut self,
+        mut tx: Tx,
+        backend: &Backend,
+    ) -> Result<Vec<(Scope, Revision)>, StoreError> {
+        let alone = |(scope, objects): &(Scope, BTreeSet<ObjectKey>)| {
+            is_one_statement(&tx, objects) && home(scope, objects).is_none()
+        };
+        let last = self.objects.pop_last();
+        let (last, before) = match last {
+            Some(last) if alone(&last) => (Some(last), None),
+            other => (None, other),
+        };
+        self.objects.extend(before);
+        let mut moved = match self.record(&mut tx).await {
+            Ok(moved) => moved,
+            Err(error) => {
+                // The connection is closed if this fails too.
+                let _ = tx.rollback().await;
+                return Err(error);
+            }
+        };
+        let Some((scope, objects)) = last else {
+            tx.commit().await?;
+            return Ok(moved);
+        };
+        let rows = tx.commit_after(advance_and_log(&scope, &objects), REACHED).await?;
+        let revision = first_revision(&rows);
+        if let Some(horizon) = horizon(revision) {
+            prune_apart(backend, &scope, horizon).await;
+        }
+        moved.push((scope, revision));
+        Ok(moved)
+    }
+}
+
+/// Whether a scope's revision and its entries are one statement, which SQLite has not.
+fn is_one_statement(tx: &Tx, objects: &BTreeSet<ObjectKey>) -> bool {
+    tx.is_postgres() && (1..=CHUNK).contains(&objects.len())
+}
+
+/// The router whose home may be another one now.
+fn home(scope: &Scope, objects: &BTreeSet<ObjectKey>) -> Option<RouterId> {
+    match scope {
+        Scope::Router(id) if objects.contains(&ObjectKey::Router(*id)) => Some(*id),
+        _ => None,
+    }
+}
+
+/// What is to be forgotten now, if it is time: changes up to this revision.
+fn horizon(revision: Revision) -> Option<u64> {
+    let due = revision.0.is_multiple_of(PRUNED_EVERY) && revision.0 > KEPT_REVISIONS;
+    due.then(|| revision.0 - KEPT_REVISIONS)
 }
 
 pub(crate) fn revision(row: &Row, column: &str) -> Revision {
@@ -86,12 +140,8 @@ async fn advance(tx: &mut Tx, scope: &Scope) -> Result<Revision, StoreError> {
     reached(tx, sql).await
 }
 
-/// Both in one statement, which SQLite has not.
-async fn advance_and_log(
-    tx: &mut Tx,
-    scope: &Scope,
-    objects: &BTreeSet<ObjectKey>,
-) -> Result<Revision, StoreError> {
+/// Both in one statement.
+fn advance_and_log(scope: &Scope, objects: &BTreeSet<ObjectKey>) -> Sql {
     let name = scope.to_string();
     let mut sql =
         Sql::new("WITH reached AS (INSERT INTO scopes (name, revision, horizon) VALUES (");
@@ -105,13 +155,18 @@ async fn advance_and_log(
     sql.push(") AS objects (object) ");
     sql.push("ON CONFLICT (scope, object) DO UPDATE SET revision = excluded.revision) ");
     sql.push("SELECT revision FROM reached");
-    reached(tx, sql).await
+    sql
 }
 
 /// The revision that the statement answers with.
 async fn reached(tx: &mut Tx, sql: Sql) -> Result<Revision, StoreError> {
-    let rows = tx.fetch(sql, &[("revision", SqlType::Int)]).await?;
-    Ok(rows.first().map(|row| revision(row, "revision")).unwrap_or_default())
+    Ok(first_revision(&tx.fetch(sql, REACHED).await?))
+}
+
+const REACHED: &[(&str, SqlType)] = &[("revision", SqlType::Int)];
+
+fn first_revision(rows: &[Row]) -> Revision {
+    rows.first().map(|row| revision(row, "revision")).unwrap_or_default()
 }
 
 /// Every host that has an agent or had one.
@@ -167,16 +222,29 @@ async fn note_home(tx: &mut Tx, id: RouterId, revision: Revision) -> Result<(), 
     tx.execute(sql).await.map(|_| ())
 }
 
+/// After the commit of the revision. What is left because of an error goes the next time.
+async fn prune_apart(backend: &Backend, scope: &Scope, horizon: u64) {
+    let pruned = async {
+        let mut tx = backend.write().await?;
+        prune(&mut tx, scope, horizon).await?;
+        tx.commit().await
+    };
+    if let Err(error) = pruned.await {
+        tracing::warn!(%scope, %error, "old changes could not be forgotten");
+    }
+}
+
+/// The scope's row first, as whoever changes it does.
 async fn prune(tx: &mut Tx, scope: &Scope, horizon: u64) -> Result<(), StoreError> {
     let name = scope.to_string();
     tx.execute(Sql::with(
-        "DELETE FROM changes WHERE scope = $1 AND revision <= $2",
-        [name.as_str().into(), bound(horizon)],
+        "UPDATE scopes SET horizon = $1 WHERE name = $2 AND horizon < $1",
+        [bound(horizon), name.as_str().into()],
     ))
     .await?;
     tx.execute(Sql::with(
-        "UPDATE scopes SET horizon = $1 WHERE name = $2",
-        [bound(horizon), name.into()],
+        "DELETE FROM changes WHERE scope = $1 AND revision <= $2",
+        [name.into(), bound(horizon)],
     ))
     .await?;
     Ok(())

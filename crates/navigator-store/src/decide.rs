@@ -155,14 +155,11 @@ where
         let Effects { touched, creation, noted, .. } = effects;
         creation.check(&mut tx).await?;
         noted.record(&mut tx, now).await?;
-        Ok((values, touched.record(&mut tx).await?))
+        Ok((values, touched))
     }
     .await;
     match outcome {
-        Ok(decided) => {
-            tx.commit().await?;
-            Ok(decided)
-        }
+        Ok((values, touched)) => Ok((values, touched.commit(tx, backend).await?)),
         Err(ended) => {
             // The connection is cleaned up by the pool if this fails too.
             let _ = tx.rollback().await;
@@ -183,9 +180,15 @@ where
             Ok(decided) => return Ok(decided),
             Err(Stop::Refuse(refusal)) => return Err(Ended::Refused(refusal)),
             Err(Stop::Corrupt(error)) => return Err(error.into()),
-            Err(Stop::Need(query)) => {
-                let fact = load::load(tx, &query, viewer).await?;
-                known.learn(query, fact, tx);
+            Err(Stop::Need(mut queries)) => {
+                if !tx.is_postgres() {
+                    // No lock makes a fact stale there.
+                    queries.retain(|query| !known.facts.knows(query));
+                }
+                let facts = load::load(tx, &queries, viewer).await?;
+                for (query, fact) in queries.into_iter().zip(facts) {
+                    known.learn(query, fact, tx);
+                }
             }
         }
     }
@@ -205,7 +208,7 @@ impl Known {
     /// Where transactions run side by side, what was read before a lock was granted may be older
     /// than what the lock's last holder wrote: it is forgotten, and read again if asked for again.
     fn learn(&mut self, query: Query, fact: Fact, tx: &Tx) {
-        let locks = matches!(&query, Query::Rows { select, .. } if select.lock || select.hold);
+        let locks = query.locks();
         let lasts = locks || !matches!(&query, Query::Rows { .. });
         if locks && tx.is_postgres() && self.passing {
             self.facts = Facts::default();

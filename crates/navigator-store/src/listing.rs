@@ -12,7 +12,7 @@ use crate::{
     backend::Backend,
     error::StoreError,
     sql::{Param, Sql},
-    table::{column, columns, push_equals, select_from},
+    table::{Head, column, columns, push_equals, select_from, shown_resource},
 };
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,11 +97,16 @@ pub(crate) async fn list(
         Some(id) => Some(marker(backend, declaration, listing, &keys, id).await?),
         None => None,
     };
-    let attributes: Vec<&Attribute> = match &listing.columns {
-        Some(columns) => columns.clone(),
-        None => declaration.columns().collect(),
+    let made;
+    let head = match (&listing.columns, shown_resource(declaration)) {
+        (None, Some(head)) => head,
+        (columns, _) => {
+            let all = || declaration.columns().collect();
+            made = Head::new(declaration, columns.clone().unwrap_or_else(all).into_iter());
+            &made
+        }
     };
-    let mut sql = select_from(declaration, attributes.iter().copied(), &listing.viewer.0);
+    let mut sql = head.seen_by(&listing.viewer.0);
     sql.push(" WHERE ");
     // What has to be sorted is sorted by its keys alone, and of a view only they are computed; only
     // the page is read whole.
@@ -117,14 +122,19 @@ pub(crate) async fn list(
     }
     push_order(&mut sql, &keys, listing.paging);
     if let Some(limit) = listing.limit {
-        sql.push(" LIMIT ").bind(i64::from(limit));
+        // Of a view, PostgreSQL has to know the page's length when it plans: taken for short, it would
+        // be gathered by walking all rows in the page's order.
+        match declaration.view {
+            true => sql.push(&format!(" LIMIT {limit}")),
+            false => sql.push(" LIMIT ").bind(i64::from(limit)),
+        };
     }
     if sorted {
         sql.push(after);
         push_order(&mut sql, &keys, listing.paging);
     }
-    sql.nullable = attributes.iter().map(|attribute| attribute.nullable).collect();
-    let mut rows = backend.fetch(sql, &columns(attributes)).await?;
+    sql.nullable.clone_from(&head.nullable);
+    let mut rows = backend.fetch(sql, &head.columns).await?;
     if listing.paging == Paging::Before {
         rows.reverse();
     }

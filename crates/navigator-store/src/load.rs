@@ -1,22 +1,42 @@
-//! Loads one fact in a decision's transaction.
+//! Loads facts in a decision's transaction: goes in what is asked for at once, comes out a fact for each.
 
 use navigator_resources::{Query, Row, Select, SqlType, SqlValue, attribute::Tags, facts::Fact};
 
 use crate::{
     allocate,
-    backend::Tx,
+    backend::{Step, Tx},
     error::StoreError,
     sql::Sql,
-    table::{columns, declaration, push_select, select_from},
+    table::{declaration, facts, push_select, shown},
 };
 
 /// Values of one condition in one statement. SQLite takes 32,766 parameters.
 const MOST_VALUES: usize = 4096;
 
-/// `viewer` is the project that asks.
-pub(crate) async fn load(tx: &mut Tx, query: &Query, viewer: &str) -> Result<Fact, StoreError> {
+/// One fact for each query. `viewer` is the project that asks.
+pub(crate) async fn load(
+    tx: &mut Tx,
+    queries: &[Query],
+    viewer: &str,
+) -> Result<Vec<Fact>, StoreError> {
+    let mut facts = Vec::with_capacity(queries.len());
+    let mut searches = Vec::new();
+    for query in queries {
+        if let Query::Rows { table, select } = query {
+            searches.push(search(tx, table, select, viewer)?);
+            continue;
+        }
+        facts.append(&mut rows(tx, std::mem::take(&mut searches)).await?);
+        facts.push(one(tx, query).await?);
+    }
+    facts.append(&mut rows(tx, searches).await?);
+    Ok(facts)
+}
+
+/// What is not found by a search alone.
+async fn one(tx: &mut Tx, query: &Query) -> Result<Fact, StoreError> {
     Ok(match query {
-        Query::Rows { table, select } => rows(tx, table, select, viewer).await?,
+        Query::Rows { .. } => Fact::Rows(Vec::new()),
         Query::Tags { object_id } => Fact::Tags(tags(tx, object_id).await?),
         Query::AllocateAddress { subnet_id, network_id, port_id, choice } => {
             let place = allocate::AddressPlace {
@@ -46,15 +66,31 @@ async fn tags(tx: &mut Tx, object_id: &str) -> Result<Tags, StoreError> {
     Ok(Tags(rows.iter().map(|row| row.text("tag").to_owned()).collect()))
 }
 
-async fn rows(tx: &mut Tx, table: &str, select: &Select, viewer: &str) -> Result<Fact, StoreError> {
-    let mut found = Vec::new();
-    for part in parts(select) {
-        found.append(&mut part_of_rows(tx, table, &part, viewer).await?);
+/// Statements that find a fact's rows: of a condition with very many values, several.
+type Search = Vec<Step<'static>>;
+
+async fn rows(tx: &mut Tx, searches: Vec<Search>) -> Result<Vec<Fact>, StoreError> {
+    let counts: Vec<(usize, usize)> = searches
+        .iter()
+        .map(|steps| (steps.len(), steps.iter().filter(|step| !step.columns.is_empty()).count()))
+        .collect();
+    let mut found = tx.run(searches.into_iter().flatten().collect()).await?.into_iter();
+    let facts = counts.into_iter().map(|(steps, parts)| {
+        let mut rows: Vec<Row> = found.by_ref().take(steps).flatten().collect();
+        if parts > 1 {
+            rows.sort_by(|a, b| a.text("id").cmp(b.text("id")));
+        }
+        Fact::Rows(rows)
+    });
+    Ok(facts.collect())
+}
+
+fn search(tx: &Tx, table: &str, select: &Select, viewer: &str) -> Result<Search, StoreError> {
+    let mut steps = Search::new();
+    for part in &parts(select) {
+        push_steps(&mut steps, tx, table, part, viewer)?;
     }
-    if select.conditions.iter().any(|(_, values)| values.len() > MOST_VALUES) {
-        found.sort_by(|a, b| a.text("id").cmp(b.text("id")));
-    }
-    Ok(Fact::Rows(found))
+    Ok(steps)
 }
 
 /// The same as several, none of which has more values than a statement may have.
@@ -73,12 +109,13 @@ fn parts(select: &Select) -> Vec<Select> {
     values.chunks(MOST_VALUES).map(part).collect()
 }
 
-async fn part_of_rows(
-    tx: &mut Tx,
+fn push_steps(
+    steps: &mut Search,
+    tx: &Tx,
     table: &str,
     select: &Select,
     viewer: &str,
-) -> Result<Vec<Row>, StoreError> {
+) -> Result<(), StoreError> {
     let declaration = declaration(table)?;
     if (select.lock || select.hold) && !declaration.view && tx.is_postgres() {
         // Locked first and read afterwards: a statement that waits for a lock still computes its
@@ -88,18 +125,16 @@ async fn part_of_rows(
         // What references to a row take too: it conflicts with FOR UPDATE and with nothing less.
         let strength = if select.lock { "FOR UPDATE" } else { "FOR KEY SHARE" };
         sql.push(" ORDER BY id ").push(strength);
-        tx.execute(sql).await?;
+        steps.push(Step { sql, columns: &[] });
     }
-    let wanted: Vec<_> = match select.shown {
-        true => declaration.columns().collect(),
-        false => declaration.fact_columns().collect(),
-    };
-    let mut sql = select_from(declaration, wanted.iter().copied(), viewer);
+    let head = if select.shown { shown(table)? } else { facts(table)? };
+    let mut sql = head.seen_by(viewer);
     push_select(&mut sql, declaration, select)?;
     match select.most {
         None => sql.push(" ORDER BY id"),
         // Any of them: an order would have to look at all.
         Some(most) => sql.push(" LIMIT ").bind(i64::from(most)),
     };
-    tx.fetch(sql, &columns(wanted)).await
+    steps.push(Step { sql, columns: &head.columns });
+    Ok(())
 }

@@ -7,6 +7,9 @@ use navigator_resources::{Attribute, SqlType, SqlValue};
 
 use crate::table::quoted;
 
+/// What follows a SELECT's columns mostly fits in, in bytes.
+const ROOM: usize = 512;
+
 /// A value with its SQL type, which PostgreSQL wants to know for NULL too.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Param {
@@ -83,6 +86,17 @@ impl Sql {
     pub(crate) fn seen_by(project: &str) -> Self {
         let viewer = if project.contains('\0') { String::new() } else { project.to_owned() };
         Self { viewer, ..Self::default() }
+    }
+
+    /// The same, still without a WHERE, as another project sees it.
+    pub(crate) fn seen_by_another(&self, project: &str) -> Self {
+        let mut text = String::with_capacity(self.text.len() + ROOM);
+        text.push_str(&self.text);
+        let mut sql = Self { text, ..Self::seen_by(project) };
+        sql.viewer_placeholder.clone_from(&self.viewer_placeholder);
+        // Nothing else is bound before a WHERE.
+        sql.params.extend(self.params.iter().map(|_| Param::Text(sql.viewer.clone())));
+        sql
     }
 
     /// An expression of a declaration as it stands in this statement.

@@ -17,22 +17,80 @@ use crate::{
     sql::{Param, Sql},
 };
 
-/// The declaration whose rows a table holds.
-pub(crate) fn declaration(table: &str) -> Result<&'static Declaration, StoreError> {
-    static BY_TABLE: OnceLock<HashMap<&'static str, &'static Declaration>> = OnceLock::new();
-    struct Collect(HashMap<&'static str, &'static Declaration>);
-    impl Visitor for Collect {
-        fn visit<R: Rules>(&mut self) {
-            self.0.insert(R::declaration().table, R::declaration());
+/// What is known of a table before anything is asked.
+struct Known {
+    declaration: &'static Declaration,
+    /// The SELECTs of whole rows: as answers show them, and as rules see them.
+    shown: Head,
+    facts: Head,
+}
+
+/// A SELECT before its WHERE, which is the same each time.
+pub(crate) struct Head {
+    sql: Sql,
+    pub(crate) columns: Columns,
+    pub(crate) nullable: Vec<bool>,
+}
+
+impl Head {
+    pub(crate) fn new(
+        declaration: &'static Declaration,
+        columns: impl Iterator<Item = &'static Attribute>,
+    ) -> Self {
+        let attributes: Vec<_> = columns.collect();
+        Self {
+            sql: select_from(declaration, attributes.iter().copied(), ""),
+            nullable: attributes.iter().map(|attribute| attribute.nullable).collect(),
+            columns: self::columns(attributes),
         }
     }
-    let known = BY_TABLE.get_or_init(|| {
+
+    /// As a project sees it.
+    pub(crate) fn seen_by(&self, viewer: &str) -> Sql {
+        self.sql.seen_by_another(viewer)
+    }
+}
+
+fn known(table: &str) -> Result<&'static Known, StoreError> {
+    static BY_TABLE: OnceLock<HashMap<&'static str, Known>> = OnceLock::new();
+    struct Collect(HashMap<&'static str, Known>);
+    impl Visitor for Collect {
+        fn visit<R: Rules>(&mut self) {
+            let declaration = R::declaration();
+            let shown = Head::new(declaration, declaration.columns());
+            let facts = Head::new(declaration, declaration.fact_columns());
+            self.0.insert(declaration.table, Known { declaration, shown, facts });
+        }
+    }
+    let by_table = BY_TABLE.get_or_init(|| {
         let mut collect = Collect(HashMap::new());
         visit_all(&mut collect);
         collect.0
     });
     let unknown = || StoreError::Internal(format!("no resource has the table {table}"));
-    known.get(table).copied().ok_or_else(unknown)
+    by_table.get(table).ok_or_else(unknown)
+}
+
+/// The declaration whose rows a table holds.
+pub(crate) fn declaration(table: &str) -> Result<&'static Declaration, StoreError> {
+    known(table).map(|known| known.declaration)
+}
+
+/// Selects rows of a table as answers show them.
+pub(crate) fn shown(table: &str) -> Result<&'static Head, StoreError> {
+    known(table).map(|known| &known.shown)
+}
+
+/// Selects rows as answers show them, where the registry has what they are of: some views are shown without
+/// being resources.
+pub(crate) fn shown_resource(declaration: &'static Declaration) -> Option<&'static Head> {
+    let known = known(declaration.table).ok()?;
+    std::ptr::eq(known.declaration, declaration).then_some(&known.shown)
+}
+
+/// Selects rows of a table as rules see them.
+pub(crate) fn facts(table: &str) -> Result<&'static Head, StoreError> {
+    known(table).map(|known| &known.facts)
 }
 
 /// Name and type of each column of an answer.

@@ -36,6 +36,8 @@ mod database;
 mod fetch;
 #[path = "store/listing.rs"]
 mod listing;
+#[path = "store/messages.rs"]
+mod messages;
 #[path = "store/migration.rs"]
 mod migration;
 #[path = "store/outage.rs"]

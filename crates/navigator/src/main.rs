@@ -18,6 +18,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use navigator_model::Scope;
+use tokio::runtime::Runtime;
 
 use crate::{config::Config, log::LogConfig};
 
@@ -175,18 +176,28 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     };
     navigator_relay::raise_descriptor_limit(DESCRIPTORS)
         .context("cannot raise the limit of open files")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .event_interval(EVENT_INTERVAL)
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    runtime.block_on(serve(command))?;
+    match command {
+        Command::Server(argument) => {
+            let config = argument.load()?;
+            let workers = config.server.workers();
+            runtime(Some(workers))?.block_on(server::run(config))?;
+        }
+        other => runtime(None)?.block_on(serve(other))?,
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// With so many threads, or one for each processor.
+fn runtime(workers: Option<usize>) -> anyhow::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(workers) = workers {
+        builder.worker_threads(workers);
+    }
+    builder.event_interval(EVENT_INTERVAL).enable_all().build().context("cannot start the runtime")
 }
 
 async fn serve(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Server(argument) => server::run(argument.load()?).await,
         Command::Agent { config, action: None } => agent::run(config.load()?).await,
         Command::Agent { config, action: Some(AgentAction::Plan { scope }) } => {
             agent::plan(config.load()?, scope).await
@@ -209,7 +220,7 @@ async fn serve(command: Command) -> anyhow::Result<()> {
             anyhow::ensure!(policy::run(&policy, &action)?, "denied by policy");
             Ok(())
         }
-        Command::Lab(_) | Command::Relay(_) => Ok(()),
+        Command::Server(_) | Command::Lab(_) | Command::Relay(_) => Ok(()),
     }
 }
 

@@ -1,10 +1,9 @@
-//! Statements on PostgreSQL connections: values in, rows out. Transactions by their statements, since a
-//! connection that comes from `pool.rs` is not one of sqlx' pool.
+//! Statements on PostgreSQL connections: values in, rows out. Never decides what to do about an error,
+//! except that a read is asked again where its connection was broken.
 
 use navigator_resources::{Row, SqlType, SqlValue};
 use sqlx::{
-    AssertSqlSafe, Column as _, Error, Executor as _, PgConnection, Postgres, Row as _, Type,
-    TypeInfo as _,
+    AssertSqlSafe, Column as _, Error, PgConnection, Postgres, Row as _, Type, TypeInfo as _,
     postgres::{PgArguments, PgRow, PgTypeInfo},
     query::Query,
 };
@@ -14,43 +13,13 @@ use crate::{
     pool::Connections,
     sql::{Param, Sql},
 };
-use pool::{Pool, Taken, Wanted, is_broken};
+use pool::{Pool, Wanted, is_broken};
 
+mod message;
 pub(crate) mod pool;
+mod transaction;
 
-/// A transaction that has begun. Dropped before its end, it ends with its connection.
-pub(crate) struct Transaction(Taken);
-
-impl Transaction {
-    pub(crate) async fn begin(
-        connections: &Connections<Pool>,
-        statement: &'static str,
-    ) -> Result<Self, Error> {
-        let begun = async |wanted| {
-            let mut taken = connections.pool.take(wanted).await?;
-            taken.connection().execute(statement).await?;
-            Ok(Self(taken))
-        };
-        let taken = async {
-            match begun(Wanted::Any).await {
-                Err(error) if is_broken(&error) => begun(Wanted::New).await,
-                begun => begun,
-            }
-        };
-        connections.waited(taken).await
-    }
-
-    pub(crate) fn connection(&mut self) -> &mut PgConnection {
-        self.0.connection()
-    }
-
-    /// By COMMIT or ROLLBACK, which end it also where they fail.
-    pub(crate) async fn end(mut self, statement: &'static str) -> Result<(), Error> {
-        let ended = self.0.connection().execute(statement).await;
-        self.0.give_back_after(&ended);
-        ended.map(|_| ())
-    }
-}
+pub(crate) use transaction::{Answered, Transaction};
 
 /// One statement outside of any transaction, which only reads: if a connection turns out to be broken, it is
 /// asked again on a new one.
@@ -105,19 +74,6 @@ fn query(sql: &Sql) -> Query<'static, Postgres, PgArguments> {
 
 async fn fetch_rows(connection: &mut PgConnection, sql: &Sql) -> Result<Vec<PgRow>, Error> {
     query(sql).fetch_all(connection).await
-}
-
-pub(crate) async fn fetch(
-    connection: &mut PgConnection,
-    sql: &Sql,
-    columns: &[(&'static str, SqlType)],
-) -> Result<Vec<Row>, Error> {
-    let rows = fetch_rows(connection, sql).await?;
-    decoded(&rows, columns).await
-}
-
-pub(crate) async fn execute(connection: &mut PgConnection, sql: &Sql) -> Result<u64, Error> {
-    Ok(query(sql).execute(connection).await?.rows_affected())
 }
 
 async fn decoded(rows: &[PgRow], columns: &[(&'static str, SqlType)]) -> Result<Vec<Row>, Error> {

@@ -28,7 +28,7 @@ const fn known(section: &'static str, key: &'static str, meaning: Meaning) -> Kn
     Known { section, key, meaning }
 }
 
-const PROCESS: &str = "one process uses all processors";
+const PROCESS: &str = "one process has server.workers threads";
 const MESSAGES: &str = "agents are reached over HTTP, not by a message queue";
 const IN_PROCESS_CACHE: &str = "tokens are remembered in the process, never outside of it";
 const POOL: &str = "the pool of connections has a fixed size";

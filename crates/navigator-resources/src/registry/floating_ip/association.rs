@@ -7,8 +7,8 @@ use navigator_model::{NetworkId, PortId, RouterId, SubnetId, snapshot::FixedIp};
 
 use super::FloatingIp;
 use crate::{
-    Context, Facts, GatewayPortForwarding, Network, Port, Refusal, Router, Select, SqlValue, Stop,
-    Subnet, registry::port::ROUTER_INTERFACE_OWNER,
+    Context, Facts, GatewayPortForwarding, Network, Port, Query, Refusal, Router, Select, SqlValue,
+    Stop, Subnet, registry::port::ROUTER_INTERFACE_OWNER,
 };
 
 pub(super) fn bad(msg: String) -> Stop {
@@ -25,7 +25,9 @@ pub(super) fn associate(
 ) -> Result<(), Stop> {
     let port = own_port(floating_ip, port_id, facts, context)?;
     let (address, subnet_id) = chosen(&port, asked)?;
-    let router_id = router_for(floating_ip.floating_network_id, &port, subnet_id, facts)?
+    let others = vec![Query::rows::<FloatingIp>(Select::eq("port_id", port.id.to_string()))];
+    let external = floating_ip.floating_network_id;
+    let router_id = router_for(external, &port, subnet_id, others, facts)?
         .ok_or_else(|| Refusal::ExternalGatewayForFloatingIPNotFound {
             external_network_id: floating_ip.floating_network_id.to_string(),
             subnet_id: subnet_id.to_string(),
@@ -99,23 +101,29 @@ fn chosen(port: &Port, asked: Option<Ipv4Addr>) -> Result<(Ipv4Addr, SubnetId), 
 }
 
 /// The router on the subnet whose gateway is on the external network: of several the one that has
-/// the subnet's gateway address, because instances answer through it; else the first.
+/// the subnet's gateway address, because instances answer through it; else the first. `beside` is what
+/// the caller asks for next, whichever it is.
 pub(crate) fn router_for(
     external: NetworkId,
     port: &Port,
     subnet_id: SubnetId,
+    beside: Vec<Query>,
     facts: &Facts,
 ) -> Result<Option<RouterId>, Stop> {
-    let on_network = Select::eq("network_id", port.network_id.to_string());
-    let mut interfaces: Vec<Port> =
-        facts.list(on_network.and("device_owner", ROUTER_INTERFACE_OWNER))?;
+    let on_network = Select::eq("network_id", port.network_id.to_string())
+        .and("device_owner", ROUTER_INTERFACE_OWNER);
+    let mut interfaces: Vec<Port> = facts.list(on_network.clone())?;
     interfaces.retain(|i| i.fixed_ips.iter().any(|fixed| fixed.subnet_id == subnet_id));
     if interfaces.is_empty() {
         return Ok(None);
     }
     let ids = interfaces.iter().map(|i| SqlValue::from(i.device_id.to_string()));
     // Held, so that its gateway and its interface stay while something comes to need them.
-    let mut routers: Vec<Router> = facts.list(Select::any("id", ids).held())?;
+    let held = Select::any("id", ids).held();
+    let subnet = Select::eq("id", subnet_id.to_string());
+    let own = [Query::rows::<Router>(held.clone()), Query::rows::<Port>(on_network)];
+    facts.ask(own.into_iter().chain([Query::rows::<Subnet>(subnet)]).chain(beside))?;
+    let mut routers: Vec<Router> = facts.list(held)?;
     routers.retain(|r| r.external_gateway_info.as_ref().is_some_and(|g| g.network_id == external));
     let gateway_ip = facts.find::<Subnet>(subnet_id)?.and_then(|subnet| subnet.gateway_ip);
     let is_default = |router: &&Router| {

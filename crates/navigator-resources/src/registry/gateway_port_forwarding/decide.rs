@@ -11,7 +11,7 @@ use super::{
     GatewayAddress, GatewayPortForwarding, GatewayPortForwardingCreate, GatewayPortForwardingUpdate,
 };
 use crate::{
-    Context, Facts, FloatingIp, Port, Refusal, Router, Select, Stop, Write, Writes,
+    Context, Facts, FloatingIp, Port, Query, Refusal, Router, Select, Stop, Write, Writes,
     forwarding::{
         ForwardingStandard, PortsRequest, Sockets, address_of, is_attached, router_interfaces,
         target_port,
@@ -26,6 +26,10 @@ pub(super) fn create(
     facts: &Facts,
     context: &Context<'_>,
 ) -> Result<(GatewayPortForwarding, Writes), Stop> {
+    facts.ask([
+        Query::rows::<Router>(Select::eq("id", parent).locked()),
+        Query::rows::<Port>(Select::eq("id", input.internal_port_id.to_string()).locked()),
+    ])?;
     let router = locked_router(parent, facts)?;
     let sockets = PortsRequest {
         external_port: input.external_port,

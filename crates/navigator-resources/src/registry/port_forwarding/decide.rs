@@ -4,7 +4,7 @@ use navigator_model::{FloatingIpId, L4Port, L4PortRange, PortForwardingId, Route
 
 use super::{PortForwarding, PortForwardingCreate, PortForwardingUpdate};
 use crate::{
-    Context, Facts, FloatingIp, Port, Refusal, Select, Stop, Write, Writes,
+    Context, Facts, FloatingIp, Port, Query, Refusal, Select, Stop, Write, Writes,
     forwarding::{ForwardingStandard, PortsRequest, Sockets, address_of, target_port},
     registry::floating_ip::router_for,
 };
@@ -21,6 +21,10 @@ pub(super) fn create(
     facts: &Facts,
     context: &Context<'_>,
 ) -> Result<(PortForwarding, Writes), Stop> {
+    facts.ask([
+        Query::rows::<FloatingIp>(Select::eq("id", parent).locked()),
+        Query::rows::<Port>(Select::eq("id", input.internal_port_id.to_string()).locked()),
+    ])?;
     let floating_ip = locked(parent, facts)?;
     let sockets = PortsRequest {
         external_port: input.external_port,
@@ -158,16 +162,18 @@ fn check(
         bad(format!("Port {} does not have ip address {}", port.id, forwarding.internal_ip_address))
     })?;
     let external = floating_ip.floating_network_id;
-    let router_id = router_for(external, &port, subnet_id, facts)?.ok_or_else(|| {
+    let of_port = || Select::eq("port_id", port.id.to_string());
+    let conflicts = conflicts(forwarding);
+    let rivals = conflicts.iter().map(|(select, _)| Query::rows::<PortForwarding>(select.clone()));
+    let beside = [Query::rows::<FloatingIp>(of_port())].into_iter().chain(rivals).collect();
+    let router_id = router_for(external, &port, subnet_id, beside, facts)?.ok_or_else(|| {
         bad(format!("External network {external} is not reachable from subnet {subnet_id}"))
     })?;
     only_router(forwarding, floating_ip, router_id, facts)?;
-    if let Some(bound) =
-        facts.list::<FloatingIp>(Select::eq("port_id", port.id.to_string()))?.first()
-    {
+    if let Some(bound) = facts.list::<FloatingIp>(of_port())?.first() {
         return Err(bound.bound_to(port.id).into());
     }
-    without_conflict(forwarding, facts)?;
+    without_conflict(forwarding, conflicts, facts)?;
     Ok(router_id)
 }
 
@@ -188,25 +194,33 @@ fn only_router(
     Err(bad(format!("FloatingIP {} had been set on router {present}", floating_ip.id)).into())
 }
 
-/// What two single ports show. Ranges that overlap are left to the claims, which see every port.
-fn without_conflict(forwarding: &PortForwarding, facts: &Facts) -> Result<(), Stop> {
+/// The forwardings that two single ports would be in the way of. Ranges that overlap are left to the
+/// claims, which see every port.
+fn conflicts(forwarding: &PortForwarding) -> Vec<(Select, Refusal)> {
     let number = |port: L4Port| i64::from(port.get());
     let protocol = forwarding.protocol.name();
     let outside = forwarding.external_port.map(|port| {
-        Select::eq("floatingip_id", forwarding.floatingip_id.to_string())
+        let select = Select::eq("floatingip_id", forwarding.floatingip_id.to_string())
             .and("protocol", protocol)
-            .and("external_port", number(port))
+            .and("external_port", number(port));
+        (select, external_conflict(forwarding))
     });
     let inside = forwarding.internal_port.map(|port| {
-        Select::eq("internal_port_id", forwarding.internal_port_id.to_string())
+        let select = Select::eq("internal_port_id", forwarding.internal_port_id.to_string())
             .and("internal_ip_address", forwarding.internal_ip_address.to_string())
             .and("protocol", protocol)
-            .and("internal_port", number(port))
+            .and("internal_port", number(port));
+        (select, internal_conflict(forwarding))
     });
-    for (select, conflict) in
-        [(outside, external_conflict(forwarding)), (inside, internal_conflict(forwarding))]
-    {
-        let Some(select) = select else { continue };
+    outside.into_iter().chain(inside).collect()
+}
+
+fn without_conflict(
+    forwarding: &PortForwarding,
+    conflicts: Vec<(Select, Refusal)>,
+    facts: &Facts,
+) -> Result<(), Stop> {
+    for (select, conflict) in conflicts {
         let rivals = facts.list::<PortForwarding>(select)?;
         if rivals.iter().any(|rival| rival.id != forwarding.id) {
             return Err(conflict.into());

@@ -20,6 +20,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use super::message::Prepared;
 use crate::error::{Fault, fault};
 
 /// Between attempts to reach a server that is not there yet, at first and at most.
@@ -50,6 +51,7 @@ struct Idle {
 
 struct Opened {
     connection: PgConnection,
+    prepared: Prepared,
     at: Instant,
     _counted: Counted,
 }
@@ -136,7 +138,7 @@ impl Pool {
             pause = (pause * 2).min(LONGEST_PAUSE);
         };
         let _counted = Counted::new(&self.0.open);
-        Ok(Opened { connection, at: Instant::now(), _counted })
+        Ok(Opened { connection, prepared: Prepared::default(), at: Instant::now(), _counted })
     }
 
     /// Returns when a server that owes an answer does not take a new connection either. While it does,
@@ -203,6 +205,11 @@ impl Pool {
 impl Taken {
     pub(crate) fn connection(&mut self) -> &mut PgConnection {
         &mut self.opened.connection
+    }
+
+    /// With what it has prepared for messages.
+    pub(super) fn parts(&mut self) -> (&mut PgConnection, &mut Prepared) {
+        (&mut self.opened.connection, &mut self.opened.prepared)
     }
 
     /// Nothing is open on it: no transaction, no answer.

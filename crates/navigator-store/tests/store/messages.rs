@@ -1,0 +1,105 @@
+//! Statements that PostgreSQL is sent together: they mean what they meant one by one.
+
+use std::time::Duration;
+
+use navigator_model::{ObjectKey, Scope};
+use navigator_resources::{
+    Facts, Network, Query, Resource as _, Select, Settings, Stop, Write, Writes,
+};
+use navigator_store::Store;
+use tokio::sync::oneshot;
+
+use crate::{
+    database::Database,
+    world::{NOW, caller, commit, id, insertion, touch, try_commit, update},
+};
+
+on_both! {
+    facts_are_found_by_whatever_value_they_are_asked_for,
+    what_is_asked_for_along_with_a_lock_is_what_its_last_holder_left,
+    a_statement_that_is_refused_along_with_others_leaves_nothing,
+}
+
+fn network(number: u32, name: &str) -> Write {
+    insertion::<Network>(&[("id", id(number).into()), ("name", name.into())])
+}
+
+fn by_id(number: u32) -> Select {
+    Select::eq("id", id(number))
+}
+
+fn by_name(name: &str) -> Query {
+    Query::rows::<Network>(Select::eq("name", name))
+}
+
+async fn facts_are_found_by_whatever_value_they_are_asked_for(database: &Database) {
+    let store = database.migrated().await;
+    let names = ["plain", "it's", "x'); DROP TABLE networks; --", "\\", "é", "$1", ""];
+    for (number, name) in (1..).zip(names) {
+        commit(&store, vec![network(number, name)]).await;
+    }
+    for _ in 0..2 {
+        for name in names {
+            let found = |facts: &Facts| -> Result<(String, usize), Stop> {
+                let locked = Select::eq("name", name).locked();
+                facts.ask([Query::rows::<Network>(locked.clone()), by_name("plain")])?;
+                let plain = facts.rows::<Network>(Select::eq("name", "plain"))?.len();
+                let found = facts.rows::<Network>(locked)?;
+                assert_eq!(found.len(), 1, "{name}");
+                Ok((found[0].text("name").to_owned(), plain))
+            };
+            let (caller, settings) = (caller(), Settings::default());
+            let decided = store
+                .decide(&caller, &settings, NOW, |facts, _| Ok((found(facts)?, Writes::new())));
+            assert_eq!(decided.await.unwrap().0, (name.to_owned(), 1));
+        }
+    }
+}
+
+/// Holds the first network's lock for a while, then renames the second and commits.
+async fn rename_under_a_lock(store: Store, granted: oneshot::Sender<()>) {
+    let mut granted = Some(granted);
+    let (caller, settings) = (caller(), Settings::default());
+    let decided = store.decide(&caller, &settings, NOW, |facts, _| {
+        facts.rows::<Network>(by_id(1).locked())?;
+        if let Some(granted) = granted.take() {
+            granted.send(()).unwrap();
+            tokio::task::block_in_place(|| std::thread::sleep(Duration::from_millis(300)));
+        }
+        let renamed = [("id", id(2).into()), ("name", "new".into())];
+        Ok(((), Writes(vec![update::<Network>(&[renamed[0].clone(), renamed[1].clone()])])))
+    });
+    decided.await.unwrap();
+}
+
+async fn what_is_asked_for_along_with_a_lock_is_what_its_last_holder_left(database: &Database) {
+    let store = database.migrated().await;
+    commit(&store, vec![network(1, "lock"), network(2, "old")]).await;
+    let (granted, is_granted) = oneshot::channel();
+    let holder = tokio::spawn(rename_under_a_lock(store.clone(), granted));
+    is_granted.await.unwrap();
+    let (caller, settings) = (caller(), Settings::default());
+    let decided = store.decide(&caller, &settings, NOW, |facts, _| {
+        // Known before the lock is granted, and asked for again with it.
+        facts.rows::<Network>(by_id(2))?;
+        let locked = Query::rows::<Network>(by_id(1).locked());
+        facts.ask([locked, Query::rows::<Network>(by_id(2))])?;
+        Ok((facts.rows::<Network>(by_id(2))?[0].text("name").to_owned(), Writes::new()))
+    });
+    assert_eq!(decided.await.unwrap().0, "new");
+    holder.await.unwrap();
+}
+
+async fn a_statement_that_is_refused_along_with_others_leaves_nothing(database: &Database) {
+    let store = database.migrated().await;
+    let network_id = id(1).parse().unwrap();
+    let touched = || touch(Scope::Network(network_id), ObjectKey::Network(network_id));
+    commit(&store, vec![network(1, "one"), touched()]).await;
+    // The same id again: the transaction ends before its scope is moved on.
+    assert!(try_commit(&store, vec![network(1, "two"), touched()]).await.is_err());
+    let moved = commit(&store, vec![network(2, "two"), touched()]).await;
+    assert_eq!(moved.first().map(|(_, revision)| revision.0), Some(2), "{moved:?}");
+    let names = store.list(Network::declaration(), &navigator_store::Listing::default()).await;
+    let names: Vec<_> = names.unwrap().iter().map(|row| row.text("name").to_owned()).collect();
+    assert_eq!(names, ["one", "two"]);
+}
