@@ -3,6 +3,8 @@
 
 mod files;
 mod session;
+mod trust;
 
-pub(crate) use files::{Accepting, Originating, Trusted, fingerprint, plain};
+pub(crate) use files::{Accepting, Originating, fingerprint, plain};
 pub(crate) use session::{Session, Spoken};
+pub(crate) use trust::Trusted;

@@ -5,6 +5,7 @@
 //! other, and nothing is locked.
 
 mod batch;
+mod sending;
 
 use std::{
     collections::HashMap,
@@ -14,8 +15,9 @@ use std::{
     time::Instant,
 };
 
-pub(crate) use batch::{Batch, Train, receive_local, receive_trains, send};
+pub(crate) use batch::{Batch, Train, receive_local, receive_trains};
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
+pub(crate) use sending::send;
 use socket2::{Domain, Socket, Type};
 
 use crate::{

@@ -2,27 +2,29 @@
 //! can fail is done before anything changes, so a set that cannot be had leaves the old one in force.
 //! Only the forwards that differ are looked at, so a change costs the same in a set of any size.
 
+mod bind;
+mod live;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, mpsc::channel},
 };
 
+use bind::Bound;
 use socket2::Socket;
 
 use super::{
     Relay,
     certificates::Renewed,
-    explain, in_use,
     namespaces::{Moved, names},
     place::Place,
 };
 use crate::{
     Forward, ForwardSet, Removal,
     forward_set::Difference,
-    listener::{self, Listener},
+    listener::Listener,
     live::Live,
     route::Route,
-    tcp::connection::out_of_descriptors,
     token::Key,
     worker::inbox::{Change, Message},
 };
@@ -47,15 +49,6 @@ struct Wanted {
 struct Aside {
     namespaces: Moved,
     certificates: Renewed,
-}
-
-/// Sockets bound so far, and places that somebody else has.
-#[derive(Default)]
-struct Bound {
-    sockets: Vec<(Place, Socket)>,
-    /// Taken by a listener of ours that goes.
-    later: Vec<Place>,
-    lines: Vec<String>,
 }
 
 impl Relay {
@@ -160,90 +153,6 @@ impl Relay {
         wanted.places.entry(place).or_insert_with(now)
     }
 
-    /// The same value where nothing changed; the same version where connections may stay.
-    fn live(&mut self, name: &Arc<str>, forward: &Arc<Forward>) -> Result<Arc<Live>, Vec<String>> {
-        let mut lines = Vec::new();
-        let mut open = |field: &str, netns: &Option<String>| {
-            let found = self.namespaces.get(netns.as_deref());
-            found.map_err(|reason| lines.push(format!("forward.{name}: {field}.netns: {reason}")))
-        };
-        let listen_in = open("listen", &forward.listen.netns);
-        let connect_in = open("connect", &forward.connect.netns);
-        let (Ok(listen_in), Ok(connect_in)) = (listen_in, connect_in) else {
-            return Err(lines);
-        };
-        // A file's name may have line ends in it.
-        let of_files = |reason: String| {
-            vec![format!("forward.{name}: {}", reason.replace(char::is_control, "?"))]
-        };
-        let accepting = self.certificates.accepting(forward).map_err(of_files)?;
-        let originating = self.certificates.originating(forward).map_err(of_files)?;
-        if forward.transparent {
-            explain::transparent(name, forward, &connect_in).map_err(|line| vec![line])?;
-        }
-        let same_place = |old: &&Arc<Live>| {
-            old.listen_in.inode() == listen_in.inode()
-                && old.connect_in.inode() == connect_in.inode()
-        };
-        let old = self.forwards.get(name).filter(same_place);
-        let same = |old: &&Arc<Live>| {
-            old.forward == *forward
-                && is_same(&old.accepting, &accepting)
-                && is_same(&old.originating, &originating)
-        };
-        if let Some(old) = old.filter(same) {
-            return Ok(Arc::clone(old));
-        }
-        let kept = old.filter(|old| keeps_connections(&old.forward, forward));
-        let version = kept.map_or(self.next_version, |old| old.version);
-        let state = self.state_of(name);
-        self.next_version += 1;
-        let (name, forward) = (Arc::clone(name), Arc::clone(forward));
-        Ok(Arc::new(Live {
-            version,
-            name,
-            forward,
-            listen_in,
-            connect_in,
-            accepting,
-            originating,
-            state,
-        }))
-    }
-
-    /// Sockets for all ports that are new.
-    fn bind(&mut self, wanted: &Wanted) -> Result<Bound, ApplyError> {
-        let goes = |place: &&Place| wanted.places.get(place).is_some_and(Vec::is_empty);
-        let leaving: HashSet<_> =
-            wanted.places.keys().filter(goes).map(|place| place.port()).collect();
-        let mut bound = Bound::default();
-        for (place, lives) in &wanted.places {
-            let Some(live) = lives.first().filter(|_| !self.listeners.contains_key(place)) else {
-                continue;
-            };
-            if let Some(socket) = self.inherited.remove(place) {
-                bound.sockets.push((*place, socket));
-                continue;
-            }
-            match listener::bind(&live.forward, place.port, &live.listen_in) {
-                Ok(socket) => bound.sockets.push((*place, socket)),
-                Err(error) if in_use::is(&error) && leaving.contains(&place.port()) => {
-                    bound.later.push(*place);
-                }
-                Err(error) if out_of_descriptors(&error) => {
-                    let ports = self.listeners.len() + wanted.places.len();
-                    return Err(ApplyError { lines: vec![explain::no_descriptors(ports)] });
-                }
-                Err(error) => bound.lines.push(explain::bind(live, place.port, &error)),
-            }
-        }
-        if bound.lines.is_empty() {
-            return Ok(bound);
-        }
-        bound.lines.sort();
-        Err(ApplyError { lines: bound.lines })
-    }
-
     fn go_by(&mut self, wanted: Wanted, bound: Bound) -> Result<(), ApplyError> {
         let (mut listen, mut leaving) = (Vec::new(), Vec::new());
         for (place, lives) in &wanted.places {
@@ -316,24 +225,6 @@ impl Relay {
         // Ends early only if a worker has ended.
         while finished.recv().is_ok() {}
     }
-
-    /// The places that had to be left first. The set is in force by now, so what fails here is told
-    /// and left out.
-    fn bind_later(&mut self, wanted: &Wanted, places: &[Place]) -> Vec<String> {
-        let mut lines = Vec::new();
-        for place in places {
-            let lives = wanted.places.get(place).map_or(&[][..], Vec::as_slice);
-            let Some(live) = lives.first() else { continue };
-            match listener::bind(&live.forward, place.port, &live.listen_in) {
-                Ok(socket) => {
-                    let added = self.add(*place, socket, lives);
-                    self.tell(added.as_slice(), &[], &HashSet::new());
-                }
-                Err(error) => lines.push(explain::bind(live, place.port, &error)),
-            }
-        }
-        lines
-    }
 }
 
 impl Aside {
@@ -352,24 +243,4 @@ impl Aside {
             }
         }
     }
-}
-
-fn is_same<T>(a: &Option<Arc<T>>, b: &Option<Arc<T>>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-        (None, None) => true,
-        _ => false,
-    }
-}
-
-/// Whether the connections of the old forward are good ones of the new one. Another certificate is for
-/// those that come.
-fn keeps_connections(old: &Forward, new: &Forward) -> bool {
-    let leads = |forward: &Forward| {
-        let Forward { listen, connect, transparent, proxies, proxy_protocol, sni, .. } =
-            forward.clone();
-        (listen, connect, transparent, forward.limits.sources.clone(), proxies, proxy_protocol, sni)
-    };
-    let tls = |forward: &Forward| (forward.tls.is_some(), forward.connect_tls.clone());
-    leads(old) == leads(new) && tls(old) == tls(new)
 }

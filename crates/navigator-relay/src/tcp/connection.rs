@@ -1,25 +1,29 @@
 //! A client's connection and the one to the target: from the first byte to the last close.
 
+mod ending;
+mod lasting;
+mod meeting;
 mod opening;
 
 use std::{
     io,
     net::{Shutdown, TcpStream},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
+pub(crate) use ending::reset;
+pub(crate) use lasting::probes;
+use lasting::{Keepalive, Settled};
 use nix::sys::epoll::EpollFlags;
 pub(crate) use opening::{Accepted, NotOpened};
-use socket2::{SockRef, TcpKeepalive};
 
 use super::{
     Resources,
     direction::{Broken, Direction, Turn},
-    secured::{Hands, Secured},
+    secured::Secured,
 };
 use crate::{
-    Refusal,
     descriptors::Held,
     live::{Live, Meter, Way},
     timers::Tick,
@@ -69,20 +73,6 @@ enum Watched {
     Both,
 }
 
-/// Whether its worker is the one that it stays with.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Settled {
-    NotYet,
-    Done,
-}
-
-/// Probes are switched on for targets only once a connection has lasted: most never need them.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Keepalive {
-    Later,
-    Decided,
-}
-
 /// What the worker has to do with it after an event.
 pub(crate) enum Next {
     Wait,
@@ -111,23 +101,6 @@ impl Connection {
 
     pub(crate) fn listener(&self) -> Key {
         self.listener
-    }
-
-    /// Whether it has only now shown that it is none of those that end at once.
-    pub(crate) fn turns_out_to_last(&self) -> bool {
-        const TURNS: u32 = 64;
-        const BYTES: u64 = 1 << 20;
-        self.stage == Stage::Relaying
-            && self.settled == Settled::NotYet
-            && (self.turns >= TURNS || self.up.written + self.down.written >= BYTES)
-    }
-
-    pub(crate) fn settles(&mut self) {
-        self.settled = Settled::Done;
-    }
-
-    pub(crate) fn has_settled(&self) -> bool {
-        self.settled == Settled::Done
     }
 
     pub(crate) fn live(&self) -> &Arc<Live> {
@@ -174,66 +147,6 @@ impl Connection {
             Stage::Securing => self.secure(key, resources),
             Stage::Relaying => self.run(key, resources),
         }
-    }
-
-    fn connected(&mut self, token: Token, flags: EpollFlags, resources: &mut Resources) -> Next {
-        let failed = flags.intersects(EpollFlags::EPOLLERR | EpollFlags::EPOLLHUP);
-        if failed && let Ok(Some(error)) = self.target.take_error() {
-            self.live.unreachable(self.live.target(self.port), Refusal::Target, &error);
-            return Next::Reset;
-        }
-        if !flags.contains(EpollFlags::EPOLLOUT) {
-            return Next::Wait;
-        }
-        self.live.counters().connect.record(resources.now - self.started);
-        self.up.writable = true;
-        self.down.readable = flags.contains(EpollFlags::EPOLLIN);
-        self.down.ending = flags.contains(EpollFlags::EPOLLRDHUP);
-        if self.secured.as_ref().is_some_and(|secured| secured.target.is_some()) {
-            self.stage = Stage::Securing;
-            return self.secure(token.key(), resources);
-        }
-        self.relay(token.key(), resources)
-    }
-
-    /// Goes on with the TLS handshake with the target.
-    fn secure(&mut self, key: Key, resources: &mut Resources) -> Next {
-        let Some(secured) = self.secured.as_mut() else {
-            return Next::Reset;
-        };
-        match secured.shake_hands(&self.target, (&mut self.up, &mut self.down), resources) {
-            Ok(Hands::Wait) => Next::Wait,
-            Ok(Hands::Shaken) => {
-                for (way, direction) in [(Way::Up, &self.up), (Way::Down, &self.down)] {
-                    Meter::new(&self.live, way, resources.now).count_written(direction.written);
-                }
-                self.relay(key, resources)
-            }
-            Err((reason, why)) => {
-                self.live.unreachable(self.live.target(self.port), reason, &why);
-                Next::Reset
-            }
-        }
-    }
-
-    /// There is somebody to talk to.
-    fn meets(&mut self, now: Instant) {
-        self.stage = Stage::Relaying;
-        self.live.reached(self.live.target(self.port));
-        self.progress = now;
-        self.down.writable = true;
-    }
-
-    /// From now on, the client is listened to.
-    fn relay(&mut self, key: Key, resources: &mut Resources) -> Next {
-        self.meets(resources.now);
-        let client = Token::connection(key, Side::Client);
-        if resources.watch(&self.client, client, EpollFlags::empty()).is_err() {
-            return Next::Reset;
-        }
-        // What a client says first has often arrived while the target was connected.
-        self.up.readable = true;
-        self.run(key, resources)
     }
 
     /// Moves bytes both ways, as far as they go now.
@@ -305,59 +218,6 @@ impl Connection {
     pub(crate) fn resume(&mut self, key: Key, resources: &mut Resources) -> Next {
         self.go_on(key, resources)
     }
-
-    /// When it ends if nothing more happens.
-    pub(crate) fn deadline(&self) -> Instant {
-        let timeouts = &self.live.forward.timeouts;
-        match self.stage {
-            Stage::Connecting | Stage::Securing => self.started + timeouts.connect,
-            Stage::Relaying if self.up.finished || self.down.finished => {
-                self.progress + timeouts.half_closed.min(timeouts.idle)
-            }
-            Stage::Relaying => self.progress + timeouts.idle,
-        }
-    }
-
-    /// When the timers look at it first. Most have ended by then, and their entries go with that look: one
-    /// for each until its idle timeout would be an hour's.
-    pub(crate) fn first_look(&self, now: Instant) -> Instant {
-        self.deadline().min(now + self.live.forward.timeouts.connect)
-    }
-
-    /// The deadline has passed.
-    pub(crate) fn expire(&self) {
-        let (reason, why) = match self.stage {
-            Stage::Connecting => (Refusal::Target, "does not answer"),
-            Stage::Securing => (Refusal::TlsTarget, "does not finish the TLS handshake"),
-            Stage::Relaying => return,
-        };
-        self.live.unreachable(self.live.target(self.port), reason, &why);
-    }
-
-    /// It has lasted a while: from now on, a target that vanished is noticed.
-    pub(crate) fn lasts(&mut self, now: Instant) {
-        const A_WHILE: Duration = Duration::from_secs(5);
-        if self.keepalive == Keepalive::Decided || now - self.started < A_WHILE {
-            return;
-        }
-        self.keepalive = Keepalive::Decided;
-        if let Some(time) = self.live.forward.keepalive {
-            let _ = SockRef::from(&self.target).set_tcp_keepalive(&probes(time));
-        }
-    }
-
-    /// Both ends are told by a reset, and what was under way is dropped.
-    pub(crate) fn reset(self, resources: &mut Resources) {
-        reset(&self.client);
-        reset(&self.target);
-        self.close(resources);
-    }
-
-    pub(crate) fn close(mut self, resources: &mut Resources) {
-        self.up.release(&mut resources.pipes);
-        self.down.release(&mut resources.pipes);
-        self.live.leave();
-    }
 }
 
 impl Watched {
@@ -379,17 +239,6 @@ impl Next {
             _ => Self::Wait,
         }
     }
-}
-
-/// Closing it will send a reset.
-pub(crate) fn reset(socket: &TcpStream) {
-    let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
-}
-
-/// Probes after `time` of silence, then every tenth of it, five times.
-pub(crate) fn probes(time: Duration) -> TcpKeepalive {
-    let interval = (time / 10).max(Duration::from_secs(1));
-    TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(5)
 }
 
 pub(crate) fn out_of_descriptors(error: &io::Error) -> bool {

@@ -9,24 +9,16 @@ use std::{
 };
 
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig,
-    SignatureScheme,
-    client::{
-        Resumption, WebPkiServerVerifier,
-        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-        verify_server_name,
-    },
-    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem, pem::PemObject as _},
+    CertificateError, ClientConfig, Error, ServerConfig,
+    client::{Resumption, danger::ServerCertVerifier, verify_server_name},
+    crypto::{CryptoProvider, ring},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem, pem::PemObject as _},
     server::{ClientHello, ParsedCertificate, ResolvesServerCert},
     sign::CertifiedKey,
 };
 
+use super::trust::{Anybody, Trusted, authorities, verifier};
 use crate::forward_set::{CertificateFiles, Originate, Protocol, Terminate, Trust};
-
-/// Where hosts keep the authorities that they trust.
-const SYSTEM: [&str; 3] =
-    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 /// A file that is longer is no certificate and no key.
 const LONGEST: u64 = 4 << 20;
@@ -43,10 +35,6 @@ pub(crate) struct Originating {
     pub(crate) config: Arc<ClientConfig>,
     name: Option<ServerName<'static>>,
 }
-
-/// The authorities of this host, once they were needed.
-#[derive(Default)]
-pub(crate) struct Trusted(Option<Arc<RootCertStore>>);
 
 impl Accepting {
     /// # Errors
@@ -103,39 +91,6 @@ impl Originating {
     }
 }
 
-impl Trusted {
-    fn get(&mut self) -> Result<Arc<RootCertStore>, String> {
-        if let Some(known) = &self.0 {
-            return Ok(Arc::clone(known));
-        }
-        let path = SYSTEM.iter().map(Path::new).find(|path| path.exists()).ok_or_else(|| {
-            "connect_tls: this host has no list of authorities; name one with ca".to_owned()
-        })?;
-        let roots = authorities(path)?;
-        self.0 = Some(Arc::clone(&roots));
-        Ok(roots)
-    }
-}
-
-fn verifier(
-    roots: Arc<RootCertStore>,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>, String> {
-    WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider))
-        .build()
-        .map_err(|error| format!("connect_tls.ca: {error}"))
-}
-
-fn authorities(path: &Path) -> Result<Arc<RootCertStore>, String> {
-    let mut roots = RootCertStore::empty();
-    // A host's list may have one that is not understood; a list without any is no list.
-    let (added, _) = roots.add_parsable_certificates(certificates("connect_tls.ca", path)?);
-    match added {
-        0 => Err(format!("connect_tls.ca: {}: no certificate of an authority", path.display())),
-        _ => Ok(Arc::new(roots)),
-    }
-}
-
 fn certified(
     field: &str,
     files: &CertificateFiles,
@@ -163,7 +118,10 @@ fn certified(
     })
 }
 
-fn certificates(field: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(super) fn certificates(
+    field: &str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, String> {
     let text = read(field, path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match found {
@@ -231,48 +189,6 @@ impl ResolvesServerCert for Certificates {
             })
         };
         Some(Arc::clone(self.0.iter().find(fits).unwrap_or(first)))
-    }
-}
-
-/// Who was told so by name takes anybody for the target. That it has the key of the certificate that
-/// it shows is checked all the same.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let known = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, known)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let known = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, known)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
 

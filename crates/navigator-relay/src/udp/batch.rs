@@ -1,10 +1,10 @@
-//! Many datagrams per system call: `recvmmsg` and `sendmmsg`, and within each message a train of
-//! datagrams of one size (GRO on the way in, GSO on the way out) where the kernel makes them.
+//! Many datagrams per system call: `recvmmsg`, and within each message a train of datagrams of one size
+//! (GRO) where the kernel makes them.
 //!
-//! The only `unsafe` of this crate. Every pointer that the kernel is given points into a value that
-//! outlives the call, with the length beside it.
+//! Every pointer that the kernel is given points into a value that outlives the call, with the length
+//! beside it.
 
-#![allow(unsafe_code, reason = "neither call has a safe form with trains")]
+#![allow(unsafe_code, reason = "the call has no safe form with trains")]
 
 use std::{
     io,
@@ -14,19 +14,18 @@ use std::{
     ptr,
 };
 
-use socket2::{SockAddr, Socket};
+use socket2::Socket;
 
 /// Messages per call.
-const MESSAGES: usize = 32;
+pub(super) const MESSAGES: usize = 32;
 
 /// The largest train, and the largest datagram.
-const LONGEST: usize = 65_536;
+pub(super) const LONGEST: usize = 65_536;
 
 /// Room for an address and a size, with their headers; aligned by being `u64`s.
-const CONTROL: usize = 16;
+pub(super) const CONTROL: usize = 16;
 
-const SOL_UDP: libc::c_int = 17;
-const UDP_SEGMENT: libc::c_int = 103;
+pub(super) const SOL_UDP: libc::c_int = 17;
 const UDP_GRO: libc::c_int = 104;
 
 /// Datagrams received by one call.
@@ -188,117 +187,6 @@ fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
                 Some(SocketAddrV6::new(ip, port, v6.sin6_flowinfo, v6.sin6_scope_id).into())
             }
             _ => None,
-        }
-    }
-}
-
-/// Sends the trains, in order. What the kernel has no room for is dropped, as on any wire. An error is
-/// the first one that is not about room.
-pub(crate) fn send(socket: &Socket, trains: &[Train<'_>]) -> io::Result<()> {
-    for trains in trains.chunks(MESSAGES) {
-        let mut rest = trains;
-        while !rest.is_empty() {
-            match send_some(socket, rest) {
-                Ok(sent) => rest = &rest[sent.max(1)..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => return Ok(()),
-                // A train that the device does not take goes as single datagrams.
-                Err(_) if rest[0].size.is_some() => {
-                    send_apart(socket, rest[0])?;
-                    rest = &rest[1..];
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    Ok(())
-}
-
-fn send_apart(socket: &Socket, train: Train<'_>) -> io::Result<()> {
-    let size = usize::from(train.size.unwrap_or(u16::MAX)).max(1);
-    let pieces: Vec<_> =
-        train.bytes.chunks(size).map(|bytes| Train { bytes, size: None, ..train }).collect();
-    send(socket, &pieces)
-}
-
-/// One call; how many messages went.
-fn send_some(socket: &Socket, trains: &[Train<'_>]) -> io::Result<usize> {
-    let mut pieces = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; MESSAGES];
-    let mut names: [Option<SockAddr>; MESSAGES] = [const { None }; MESSAGES];
-    let mut controls = [[0_u64; CONTROL]; MESSAGES];
-    // SAFETY: all-zero bytes are a valid mmsghdr.
-    let mut messages: [libc::mmsghdr; MESSAGES] = unsafe { mem::zeroed() };
-    for (n, train) in trains.iter().enumerate() {
-        pieces[n] = libc::iovec {
-            iov_base: train.bytes.as_ptr().cast_mut().cast(),
-            iov_len: train.bytes.len(),
-        };
-        let header = &mut messages[n].msg_hdr;
-        header.msg_iov = &raw mut pieces[n];
-        header.msg_iovlen = 1;
-        names[n] = train.peer.map(SockAddr::from);
-        if let Some(name) = &names[n] {
-            header.msg_name = name.as_ptr().cast_mut().cast();
-            header.msg_namelen = name.len();
-        }
-        write_control(header, &mut controls[n], train);
-    }
-    let (fd, flags) = (socket.as_raw_fd(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
-    let count = trains.len().min(MESSAGES) as libc::c_uint;
-    // SAFETY: the first `count` messages are filled; all they point to lives in this frame or in
-    // `trains`, and the kernel only reads it.
-    let sent = unsafe { libc::sendmmsg(fd, messages.as_mut_ptr(), count, flags as _) };
-    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
-}
-
-/// The train's size and its source address, as the kernel wants them.
-fn write_control(header: &mut libc::msghdr, control: &mut [u64; CONTROL], train: &Train<'_>) {
-    let mut writer = ControlWriter { control, used: 0 };
-    if let Some(size) = train.size {
-        writer.push(SOL_UDP, UDP_SEGMENT, &size);
-    }
-    match train.local {
-        Some(IpAddr::V4(ip)) => {
-            let spec = libc::in_addr { s_addr: u32::from_ne_bytes(ip.octets()) };
-            let none = libc::in_addr { s_addr: 0 };
-            let info = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: spec, ipi_addr: none };
-            writer.push(libc::IPPROTO_IP, libc::IP_PKTINFO, &info);
-        }
-        Some(IpAddr::V6(ip)) => {
-            let addr = libc::in6_addr { s6_addr: ip.octets() };
-            let info = libc::in6_pktinfo { ipi6_addr: addr, ipi6_ifindex: 0 };
-            writer.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info);
-        }
-        None => {}
-    }
-    let used = writer.used;
-    if used > 0 {
-        header.msg_control = control.as_mut_ptr().cast();
-        header.msg_controllen = used;
-    }
-}
-
-struct ControlWriter<'a> {
-    control: &'a mut [u64; CONTROL],
-    used: usize,
-}
-
-impl ControlWriter<'_> {
-    /// Only for the two entries above, which fit: 24 and at most 40 bytes of 128.
-    fn push<T: Copy>(&mut self, level: libc::c_int, kind: libc::c_int, value: &T) {
-        let length = size_of::<T>() as libc::c_uint;
-        // SAFETY: the macros only compute; the entry lies within `control`, which is asserted, and
-        // is written unaligned.
-        unsafe {
-            let space = libc::CMSG_SPACE(length) as usize;
-            assert!(self.used + space <= size_of::<[u64; CONTROL]>(), "control data fits");
-            let entry = self.control.as_mut_ptr().cast::<u8>().add(self.used);
-            let header = entry.cast::<libc::cmsghdr>();
-            (*header).cmsg_level = level;
-            (*header).cmsg_type = kind;
-            (*header).cmsg_len = libc::CMSG_LEN(length) as _;
-            libc::CMSG_DATA(header).cast::<T>().write_unaligned(*value);
-            self.used += space;
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Worker {
-    /// From clients to targets, train by train; those that follow each other in one flow go together.
+    /// From clients to targets. Those of one flow go together, in their order.
     pub(super) fn datagrams_up(&mut self, key: Key) {
         let Some(Listening { listener, route, .. }) = self.listening(key) else {
             return;
@@ -22,22 +22,24 @@ impl Worker {
         let (listener, live) = (Arc::clone(listener), Arc::clone(route.first()));
         let mut batch = self.batch.take().unwrap_or_else(|| Box::new(Batch::new()));
         let count = batch.receive(&listener.socket).unwrap_or(0);
-        let mut pending: Vec<Train<'_>> = Vec::with_capacity(count);
-        let mut current = None;
+        let mut pending: Vec<(Flow, Vec<Train<'_>>)> = Vec::new();
         for train in (0..count).map(|n| batch.train(n)) {
             let Some(client) = train.peer else {
                 continue;
             };
             let flow = Flow { listener: key, client, local: train.local };
-            if current != Some(flow) {
-                self.send_up(current, &mut pending, &live);
-                current = Some(flow);
-            }
-            if self.session(flow, &listener, &live).is_some() {
-                pending.push(Train { peer: None, local: None, ..train });
+            let train = Train { peer: None, local: None, ..train };
+            match pending.iter_mut().find(|(known, _)| *known == flow) {
+                Some((_, trains)) => trains.push(train),
+                None if self.session(flow, &listener, &live).is_some() => {
+                    pending.push((flow, vec![train]));
+                }
+                None => {}
             }
         }
-        self.send_up(current, &mut pending, &live);
+        for (flow, trains) in pending {
+            self.send_up(&flow, trains, &live);
+        }
         self.batch = Some(batch);
     }
 
@@ -73,9 +75,8 @@ impl Worker {
         }
     }
 
-    fn send_up(&mut self, flow: Option<Flow>, pending: &mut Vec<Train<'_>>, live: &Live) {
-        let trains = std::mem::take(pending);
-        let Some(key) = flow.and_then(|flow| self.sessions.find(&flow)) else {
+    fn send_up(&mut self, flow: &Flow, trains: Vec<Train<'_>>, live: &Live) {
+        let Some(key) = self.sessions.find(flow) else {
             return;
         };
         let now = self.resources.now;

@@ -2,6 +2,7 @@
 
 use std::{
     net::{SocketAddr, UdpSocket},
+    process::Command,
     thread,
 };
 
@@ -98,6 +99,49 @@ fn datagrams_of_any_size_pass() {
     let client = client_to(port);
     for size in [0, 1, 1472, 1473, 9000, 65_507] {
         ask(&client, &vec![7; size]);
+    }
+}
+
+#[test]
+fn each_of_several_flows_that_mix_keeps_its_order() {
+    let port = free_port();
+    let _relay = relay(&udp("a", port, echo("127.0.0.1:0"), ""));
+    let clients: Vec<_> = (0..4).map(|_| client_to(port)).collect();
+    for round in 0..20_u8 {
+        // Of some sizes, so that there are trains of several and single ones.
+        let said = |n: u8, who: usize| vec![n; 100 + usize::from(n / 8) * 10 + who];
+        for n in round..round + 30 {
+            for (who, client) in clients.iter().enumerate() {
+                client.send(&said(n, who)).unwrap();
+            }
+        }
+        let mut buffer = [0; 2048];
+        for (who, client) in clients.iter().enumerate() {
+            for n in round..round + 30 {
+                let length = client.recv(&mut buffer).unwrap();
+                assert_eq!(buffer[..length], said(n, who), "{who}, round {round}");
+            }
+        }
+    }
+}
+
+#[test]
+fn datagrams_that_a_link_takes_in_pieces_only_go_one_by_one() {
+    let port = free_port();
+    let _relay = relay(&udp("a", port, echo("127.0.0.1:0"), ""));
+    let small = Command::new("ip").args(["link", "set", "lo", "mtu", "600"]).status();
+    assert!(small.unwrap().success());
+    let client = client_to(port);
+    let mut buffer = [0; 2048];
+    for _ in 0..20 {
+        let said = |n: u8| vec![n; 1000];
+        for n in 0..20 {
+            client.send(&said(n)).unwrap();
+        }
+        for n in 0..20 {
+            let length = client.recv(&mut buffer).unwrap();
+            assert_eq!(buffer[..length], said(n));
+        }
     }
 }
 

@@ -124,13 +124,6 @@ impl Connection {
         }
         Ok(connection)
     }
-
-    /// The target has taken what was first said.
-    fn has_met(&mut self, now: Instant) {
-        self.live.counters().connect.record(Instant::now() - self.started);
-        Meter::new(&self.live, Way::Up, now).count_written(self.up.written);
-        self.meets(now);
-    }
 }
 
 impl Accepted {
