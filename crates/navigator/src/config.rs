@@ -61,19 +61,11 @@ pub(crate) struct ServerConfig {
     body_timeout_s: u64,
     /// Seconds that a request waits for a connection to the database while nobody gets one.
     database_wait_s: u64,
-    /// Threads that serve requests; by default one for every two processors.
-    workers: Option<usize>,
+    /// Threads that serve requests; by default one for each processor.
+    pub(crate) workers: Option<usize>,
 }
 
 impl ServerConfig {
-    /// A request is mostly short and its database's work, and a thread that wakes another one for it
-    /// costs more than that one's help: so half of the processors are the database's, or another
-    /// server's.
-    pub(crate) fn workers(&self) -> usize {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        self.workers.unwrap_or(processors / 2).max(1)
-    }
-
     pub(crate) fn limits(&self) -> anyhow::Result<Limits> {
         Ok(Limits {
             connections: self.max_connections.min(room_for_connections()?),

@@ -179,8 +179,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Server(argument) => {
             let config = argument.load()?;
-            let workers = config.server.workers();
-            runtime(Some(workers))?.block_on(server::run(config))?;
+            let workers = config.server.workers;
+            runtime(workers)?.block_on(server::run(config))?;
         }
         other => runtime(None)?.block_on(serve(other))?,
     }
