@@ -5,7 +5,7 @@
 //! revisions of one scope are committed in their order and without gaps. The locks are taken at the
 //! end of the transaction, always in the same order, so that they cannot deadlock.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::OccupiedEntry};
 
 use navigator_model::{ObjectKey, Revision, RouterId, Scope};
 use navigator_resources::{Row, SqlType, SqlValue};
@@ -70,15 +70,11 @@ impl Touched {
         mut tx: Tx,
         backend: &Backend,
     ) -> Result<Vec<(Scope, Revision)>, StoreError> {
-        let alone = |(scope, objects): &(Scope, BTreeSet<ObjectKey>)| {
+        let is_all = |scope: &Scope, objects: &BTreeSet<ObjectKey>| {
             is_one_statement(&tx, objects) && home(scope, objects).is_none()
         };
-        let last = self.objects.pop_last();
-        let (last, before) = match last {
-            Some(last) if alone(&last) => (Some(last), None),
-            other => (None, other),
-        };
-        self.objects.extend(before);
+        let last = self.objects.last_entry().filter(|last| is_all(last.key(), last.get()));
+        let last = last.map(OccupiedEntry::remove_entry);
         let mut moved = match self.record(&mut tx).await {
             Ok(moved) => moved,
             Err(error) => {

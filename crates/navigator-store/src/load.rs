@@ -22,42 +22,38 @@ pub(crate) async fn load(
     let mut facts = Vec::with_capacity(queries.len());
     let mut searches = Vec::new();
     for query in queries {
-        if let Query::Rows { table, select } = query {
-            searches.push(search(tx, table, select, viewer)?);
-            continue;
+        if !matches!(query, Query::Rows { .. }) {
+            facts.append(&mut rows(tx, std::mem::take(&mut searches)).await?);
         }
-        facts.append(&mut rows(tx, std::mem::take(&mut searches)).await?);
-        facts.push(one(tx, query).await?);
+        facts.push(match query {
+            Query::Rows { table, select } => {
+                searches.push(search(tx, table, select, viewer)?);
+                continue;
+            }
+            Query::Tags { object_id } => Fact::Tags(tags(tx, object_id).await?),
+            Query::AllocateAddress { subnet_id, network_id, port_id, choice } => {
+                let place = allocate::AddressPlace {
+                    subnet_id: *subnet_id,
+                    network_id: *network_id,
+                    port_id: *port_id,
+                };
+                Fact::Address(allocate::address(tx, &place, choice).await?)
+            }
+            Query::AllocateSegment { network_id, network_type, physical_network, choice } => {
+                let place = allocate::SegmentPlace {
+                    network_id: *network_id,
+                    network_type: network_type.clone(),
+                    physical_network: physical_network.clone().unwrap_or_default(),
+                };
+                Fact::Segment(allocate::segment(tx, &place, choice).await?)
+            }
+            Query::FreePort { holder, protocol, ports } => {
+                Fact::Port(allocate::free_port(tx, holder, *protocol, *ports).await?)
+            }
+        });
     }
     facts.append(&mut rows(tx, searches).await?);
     Ok(facts)
-}
-
-/// What is not found by a search alone.
-async fn one(tx: &mut Tx, query: &Query) -> Result<Fact, StoreError> {
-    Ok(match query {
-        Query::Rows { .. } => Fact::Rows(Vec::new()),
-        Query::Tags { object_id } => Fact::Tags(tags(tx, object_id).await?),
-        Query::AllocateAddress { subnet_id, network_id, port_id, choice } => {
-            let place = allocate::AddressPlace {
-                subnet_id: *subnet_id,
-                network_id: *network_id,
-                port_id: *port_id,
-            };
-            Fact::Address(allocate::address(tx, &place, choice).await?)
-        }
-        Query::AllocateSegment { network_id, network_type, physical_network, choice } => {
-            let place = allocate::SegmentPlace {
-                network_id: *network_id,
-                network_type: network_type.clone(),
-                physical_network: physical_network.clone().unwrap_or_default(),
-            };
-            Fact::Segment(allocate::segment(tx, &place, choice).await?)
-        }
-        Query::FreePort { holder, protocol, ports } => {
-            Fact::Port(allocate::free_port(tx, holder, *protocol, *ports).await?)
-        }
-    })
 }
 
 async fn tags(tx: &mut Tx, object_id: &str) -> Result<Tags, StoreError> {

@@ -142,11 +142,13 @@ impl Said {
     fn push_statement(&mut self, sql: &Sql, prepared: &mut Prepared) {
         let key = key(sql);
         // Perhaps by an earlier part of this message.
-        let begun = self.parts.iter().find_map(|part| match part {
-            Part::Prepares(known, number) if *known == key => Some(*number),
-            _ => None,
-        });
-        let number = prepared.numbers.get(&key).copied().or(begun).unwrap_or_else(|| {
+        let earlier = || {
+            self.parts.iter().find_map(|part| match part {
+                Part::Prepares(known, number) if *known == key => Some(*number),
+                _ => None,
+            })
+        };
+        let number = prepared.numbers.get(&key).copied().or_else(earlier).unwrap_or_else(|| {
             prepared.next += 1;
             let number = prepared.next;
             self.push(&format!("PREPARE navigator_{number}{key}"), Part::Prepares(key, number));

@@ -158,24 +158,24 @@ impl Transaction {
         self.begun().await?;
         let (connection, prepared) = self.taken()?.parts();
         let message = Message { begin: None, statements: &[&step.sql], end: Some("COMMIT") };
-        let rows = match message.send(connection, prepared).await {
+        let answers = match message.send(connection, prepared).await {
             None => {
                 let answered = self.run(step).await;
                 let end = if answered.is_ok() { "COMMIT" } else { "ROLLBACK" };
                 let ended = self.end(end).await;
                 return answered.and_then(|answered| ended.map(|()| answered.rows));
             }
-            Some(Ok(answers)) => answers.into_iter().flat_map(|answer| answer.rows),
+            Some(Ok(answers)) => answers,
             Some(Err(error)) => {
                 // Nothing is known of a broken connection; of another, nothing was committed.
                 let _ = self.end("ROLLBACK").await;
                 return Err(error);
             }
         };
-        let rows: Vec<_> = rows.collect();
         if let Some(taken) = self.taken {
             taken.give_back();
         }
+        let rows: Vec<_> = answers.into_iter().flat_map(|answer| answer.rows).collect();
         decoded(&rows, step.columns).await
     }
 
