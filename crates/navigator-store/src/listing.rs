@@ -3,7 +3,7 @@
 //! Pages are found by the marker's sort key, not by counting rows, so that a page costs its own
 //! length and objects that come or go meanwhile neither repeat nor hide others.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::collections::BTreeSet;
 
 use navigator_model::ProjectId;
 use navigator_resources::{Attribute, Declaration, Row, SqlType, SqlValue};
@@ -14,6 +14,10 @@ use crate::{
     sql::{Param, Sql},
     table::{Head, column, columns, push_equals, select_from, shown_resource},
 };
+
+mod fixed_ips;
+
+pub use fixed_ips::FixedIpFilter;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Direction {
@@ -67,14 +71,6 @@ pub enum Bound {
     Below(String),
 }
 
-/// Each list holds alternatives; an empty list says nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FixedIpFilter {
-    pub ip_address: Vec<String>,
-    pub subnet_id: Vec<String>,
-    pub ip_address_substr: Vec<String>,
-}
-
 /// Tags that objects have, or have not. An empty list says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TagFilter {
@@ -116,7 +112,7 @@ pub(crate) async fn list(
         sql.push("id").push(before).push("SELECT id FROM ").push(declaration.table);
         sql.push(" WHERE ");
     }
-    push_conditions(&mut sql, declaration, listing, backend)?;
+    push_conditions(&mut sql, declaration, listing, &keys, backend)?;
     if let Some(marker) = &marker {
         push_beyond(&mut sql, &keys, marker, listing.paging);
     }
@@ -184,6 +180,7 @@ fn push_conditions(
     sql: &mut Sql,
     declaration: &'static Declaration,
     listing: &Listing,
+    keys: &[Key],
     backend: &Backend,
 ) -> Result<(), StoreError> {
     sql.push("TRUE");
@@ -210,7 +207,7 @@ fn push_conditions(
             Bound::Below(text) => sql.push(" < ").bind(text.as_str()),
         };
     }
-    push_fixed_ips(sql, &listing.fixed_ips);
+    fixed_ips::push(sql, listing, keys, backend);
     push_tags(sql, &listing.tags);
     Ok(())
 }
@@ -266,38 +263,6 @@ fn push_filter(sql: &mut Sql, attribute: &Attribute, values: &[Option<SqlValue>]
     wanted.sort();
     wanted.dedup();
     push_equals(sql, attribute, wanted.iter());
-}
-
-fn push_fixed_ips(sql: &mut Sql, filter: &FixedIpFilter) {
-    if *filter == FixedIpFilter::default() {
-        return;
-    }
-    let text = |value: &String| Param::typed(&value.as_str().into(), SqlType::Text);
-    sql.push(" AND EXISTS (SELECT 1 FROM ip_allocations a WHERE a.port_id = ports.id");
-    if !filter.subnet_id.is_empty() {
-        let params = filter.subnet_id.iter().filter_map(text).collect();
-        sql.push(" AND ").bind_in("a.subnet_id", params);
-    }
-    if !filter.ip_address.is_empty() {
-        // Addresses are stored in their canonical form.
-        let canonical = |value: &String| match value.parse::<IpAddr>() {
-            Ok(address) => Some(Param::Text(address.to_string())),
-            Err(_) => text(value),
-        };
-        let params = filter.ip_address.iter().filter_map(canonical).collect();
-        sql.push(" AND ").bind_in("a.ip_address", params);
-    }
-    if !filter.ip_address_substr.is_empty() {
-        // How many addresses have it decides whether to look for it in all of them or port by port.
-        sql.plan_for_values = true;
-        sql.push(" AND (FALSE");
-        for part in filter.ip_address_substr.iter().filter(|part| !part.contains('\0')) {
-            let escaped = part.replace('!', "!!").replace('%', "!%").replace('_', "!_");
-            sql.push(" OR a.ip_address LIKE ").bind(format!("%{escaped}%")).push(" ESCAPE '!'");
-        }
-        sql.push(")");
-    }
-    sql.push(")");
 }
 
 fn push_tags(sql: &mut Sql, filter: &TagFilter) {

@@ -160,35 +160,50 @@ const DESCRIPTORS: u64 = 1 << 18;
 const EVENT_INTERVAL: u32 = 4;
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
-    // The lab makes namespaces and processes, the relay has threads of its own: nothing asynchronous
-    // about them.
-    let command = match command {
+    match command {
+        // The lab makes namespaces and processes, the relay has threads of its own: nothing asynchronous
+        // about them.
         Command::Lab(lab) => {
             LogConfig::default().start()?;
             navigator_lab::cli::run(lab)?;
-            return Ok(ExitCode::SUCCESS);
         }
         Command::Relay(relay) => {
             LogConfig::default().start()?;
             return Ok(navigator_relay::cli::run(relay));
         }
-        other => other,
-    };
-    navigator_relay::raise_descriptor_limit(DESCRIPTORS)
-        .context("cannot raise the limit of open files")?;
-    match command {
         Command::Server(argument) => {
             let config = argument.load()?;
-            let workers = config.server.workers;
-            runtime(workers)?.block_on(server::run(config))?;
+            runtime(config.server.workers)?.block_on(server::run(config))?;
         }
-        other => runtime(None)?.block_on(serve(other))?,
+        Command::AllInOne(argument) => {
+            let config = argument.load()?;
+            runtime(config.server.workers)?.block_on(all_in_one::run(config))?;
+        }
+        Command::Agent { config, action: None } => {
+            runtime(None)?.block_on(agent::run(config.load()?))?;
+        }
+        Command::Agent { config, action: Some(AgentAction::Plan { scope }) } => {
+            runtime(None)?.block_on(agent::plan(config.load()?, scope))?;
+        }
+        Command::Db { config, action } => {
+            runtime(None)?.block_on(on_database(&config.load()?, action))?;
+        }
+        Command::Config { config, action: ConfigAction::Check } => check(&config)?,
+        Command::Keystone { config, action: KeystoneAction::Register(registration) } => {
+            runtime(None)?.block_on(keystone::register(&config.load()?, &registration))?;
+        }
+        Command::Policy { config, action } => {
+            let policy = config.load()?.policy.policy()?;
+            anyhow::ensure!(policy::run(&policy, &action)?, "denied by policy");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// With so many threads, or one for each processor.
 fn runtime(workers: Option<usize>) -> anyhow::Result<Runtime> {
+    navigator_relay::raise_descriptor_limit(DESCRIPTORS)
+        .context("cannot raise the limit of open files")?;
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     if let Some(workers) = workers {
         builder.worker_threads(workers);
@@ -196,31 +211,11 @@ fn runtime(workers: Option<usize>) -> anyhow::Result<Runtime> {
     builder.event_interval(EVENT_INTERVAL).enable_all().build().context("cannot start the runtime")
 }
 
-async fn serve(command: Command) -> anyhow::Result<()> {
-    match command {
-        Command::Agent { config, action: None } => agent::run(config.load()?).await,
-        Command::Agent { config, action: Some(AgentAction::Plan { scope }) } => {
-            agent::plan(config.load()?, scope).await
-        }
-        Command::AllInOne(argument) => all_in_one::run(argument.load()?).await,
-        Command::Db { config, action } => {
-            let config = config.load()?;
-            match action {
-                DbAction::Upgrade => database::upgrade(&config).await,
-                DbAction::Current => database::current(&config).await,
-                DbAction::Check => database::check(&config).await,
-            }
-        }
-        Command::Config { config, action: ConfigAction::Check } => check(&config),
-        Command::Keystone { config, action: KeystoneAction::Register(registration) } => {
-            keystone::register(&config.load()?, &registration).await
-        }
-        Command::Policy { config, action } => {
-            let policy = config.load()?.policy.policy()?;
-            anyhow::ensure!(policy::run(&policy, &action)?, "denied by policy");
-            Ok(())
-        }
-        Command::Server(_) | Command::Lab(_) | Command::Relay(_) => Ok(()),
+async fn on_database(config: &Config, action: DbAction) -> anyhow::Result<()> {
+    match action {
+        DbAction::Upgrade => database::upgrade(config).await,
+        DbAction::Current => database::current(config).await,
+        DbAction::Check => database::check(config).await,
     }
 }
 

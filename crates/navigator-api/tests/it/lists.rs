@@ -10,6 +10,7 @@ on_both! {
     values_of_one_filter_are_alternatives_and_filters_narrow_each_other,
     fields_narrow_what_is_shown,
     ports_are_found_by_address_subnet_and_part_of_an_address,
+    pages_of_ports_by_a_part_of_an_address_hold_every_one_once,
     routers_are_found_by_whether_they_do_snat,
 }
 
@@ -27,7 +28,8 @@ fn names(body: &Value) -> Vec<String> {
 
 fn link(body: &Value, rel: &str) -> Option<String> {
     body["networks_links"]
-        .as_array()?
+        .as_array()
+        .or_else(|| body["ports_links"].as_array())?
         .iter()
         .find(|link| link["rel"] == rel)
         .map(|link| text(&link["href"]).trim_start_matches("http://api.example:9696").to_owned())
@@ -122,6 +124,47 @@ async fn ports_are_found_by_address_subnet_and_part_of_an_address(on: Backend) {
     assert!(count(format!("fixed_ips=subnet_id%3D{subnet}")).await >= 2);
     assert!(count("fixed_ips=ip_address_substr%3D10.0.0".to_owned()).await >= 2);
     assert_eq!(count("fixed_ips=ip_address%3D10.9.9.9".to_owned()).await, 0);
+}
+
+async fn pages_of_ports_by_a_part_of_an_address_hold_every_one_once(on: Backend) {
+    let cloud = Cloud::on(on).await;
+    let network = cloud.create("admin", "networks", "network", json!({})).await["id"].take();
+    let subnet = json!({"network_id": network, "ip_version": 4, "cidr": "10.9.0.0/24"});
+    let subnet = cloud.create("admin", "subnets", "subnet", subnet).await["id"].take();
+    // The last one's addresses both match, and it is there once.
+    let with = |last: &[u8]| {
+        let fixed = |n: &u8| json!({"subnet_id": subnet, "ip_address": format!("10.9.0.{n}")});
+        let fixed: Vec<Value> = last.iter().map(fixed).collect();
+        json!({"network_id": network, "fixed_ips": fixed})
+    };
+    let mut ports: Vec<Value> = (0..9).map(|n| with(&[60 + n, 100 + n])).collect();
+    ports.push(with(&[70, 71]));
+    cloud.post("admin", "/v2.0/ports", &json!({ "ports": ports })).await.expect(201);
+    let get = async |path: String| cloud.get("admin", &path).await.expect(200);
+    for (part, count) in [("9.0.7", 1), ("10.9.0.6", 9), (".9.0.10", 9), ("_", 0), ("%25", 0)] {
+        for query in ["", "sort_key=id&sort_dir=desc", "sort_key=name", "device_id="] {
+            let query = format!("{query}&fixed_ips=ip_address_substr%3D{part}");
+            let all = ids(&get(format!("/v2.0/ports?{query}")).await);
+            assert_eq!(all.len(), count, "{query}");
+            let mut page = get(format!("/v2.0/ports?limit=2&{query}")).await;
+            let mut seen = ids(&page);
+            while let Some(next) = link(&page, "next") {
+                page = get(next).await;
+                seen.extend(ids(&page));
+            }
+            assert_eq!(seen, all, "forward, {query}");
+            let mut backward = ids(&page);
+            while let Some(previous) = link(&page, "previous") {
+                page = get(previous).await;
+                backward.splice(0..0, ids(&page));
+            }
+            assert_eq!(backward, all, "backward, {query}");
+        }
+    }
+}
+
+fn ids(body: &Value) -> Vec<String> {
+    body["ports"].as_array().unwrap().iter().map(|port| text(&port["id"]).to_owned()).collect()
 }
 
 async fn routers_are_found_by_whether_they_do_snat(on: Backend) {

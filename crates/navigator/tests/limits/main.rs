@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod scene;
+mod workers;
 
 use navigator_testkit::hostile::{Answers, Attack, Means};
 use scene::Scene;
