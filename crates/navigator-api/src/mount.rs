@@ -1,8 +1,11 @@
 //! The whole surface in one place: fixed documents, every resource of the registry, the agents'
 //! endpoints, and the layers around them.
 
+use std::{sync::Arc, thread::available_parallelism};
+
 use axum::{
     Router,
+    body::HttpBody as _,
     extract::{DefaultBodyLimit, Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -16,20 +19,19 @@ use crate::{
     body::BODY_LIMIT,
     controller, extensions,
     fault::Fault,
-    flavors, health, hosting, loggable, metrics,
+    flavors, health, hosting,
+    identity::Identity,
+    loggable, metrics,
     normalize::normalize,
-    policy::{Guarded, GuardedRoute, UnregisteredRules},
+    policy::{Guarded, GuardedRoute, PolicyInForce, UnregisteredRules},
     qos, quotas,
-    receive::{Reception, Room, received},
+    receive::{Reception, Room},
     reference, request_id,
     state::ApiState,
     trunks,
-    turns::{self, Turns},
+    turns::Turns,
     versions,
 };
-
-/// Longer request targets are refused, in bytes.
-const URI_LIMIT: usize = 32 * 1024;
 
 struct Mount(Guarded);
 
@@ -74,24 +76,47 @@ impl Visitor for Mount {
     }
 }
 
-async fn identify(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    let (mut parts, body) = request.into_parts();
-    match state.identity.caller(&parts).await {
-        Ok(caller) => {
-            request_id::asked_by(&caller.user_id, &caller.project_id.0);
-            parts.extensions.insert(state.policy.now().recognize(caller));
-            next.run(Request::from_parts(parts, body)).await
+/// What is between a request and its handler. One layer: each is a copy of all below it, for every
+/// request.
+#[derive(Clone)]
+struct Gate {
+    identity: Arc<Identity>,
+    policy: Arc<PolicyInForce>,
+    reception: Reception,
+    turns: Turns,
+}
+
+impl Gate {
+    fn of(state: &ApiState) -> Self {
+        Self {
+            identity: Arc::clone(&state.identity),
+            policy: Arc::clone(&state.policy),
+            reception: Reception { limit: BODY_LIMIT, room: Some(Room::default()) },
+            turns: Turns::on(available_parallelism().map_or(1, usize::from)),
         }
-        Err(fault) => fault.into_response(),
     }
 }
 
-async fn bounded(request: Request, next: Next) -> Response {
-    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
-    if target > URI_LIMIT {
-        return Fault::UriTooLong.into_response();
+/// First it is found out who asks, then the body is read, and then the request waits for its project's
+/// turn.
+async fn admitted(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let caller = match gate.identity.caller(&parts).await {
+        Ok(caller) => caller,
+        Err(fault) => return fault.into_response(),
+    };
+    request_id::asked_by(&caller.user_id, &caller.project_id.0);
+    let project = caller.project_id.clone();
+    parts.extensions.insert(gate.policy.now().recognize(caller));
+    let (request, _kept) = match gate.reception.receive(Request::from_parts(parts, body)).await {
+        Ok(received) => received,
+        Err(refused) => return refused,
+    };
+    let length = request.body().size_hint().lower();
+    match gate.turns.taken(&project, length).await {
+        Ok(_turn) => next.run(request).await,
+        Err(fault) => fault.into_response(),
     }
-    next.run(request).await
 }
 
 async fn unknown() -> Fault {
@@ -129,12 +154,9 @@ pub fn guarded_routes() -> Vec<GuardedRoute> {
 
 /// Every route of the server. Those of the API are under rules that exist.
 pub fn router(state: ApiState) -> Result<Router, UnregisteredRules> {
-    let reception = Reception { limit: BODY_LIMIT, room: Some(Room::default()) };
     let neutron = neutron()
         .under(&state.policy.now())?
-        .layer(middleware::from_fn_with_state(Turns::default(), turns::taken))
-        .layer(middleware::from_fn_with_state(reception, received))
-        .layer(middleware::from_fn_with_state(state.clone(), identify));
+        .layer(middleware::from_fn_with_state(Gate::of(&state), admitted));
     let routes = Router::new()
         .route("/", get(versions::versions))
         // The suffix `.json` is taken off every path.
@@ -147,8 +169,7 @@ pub fn router(state: ApiState) -> Result<Router, UnregisteredRules> {
         .method_not_allowed_fallback(not_allowed)
         // Bodies have been read where handlers ask for them.
         .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn(bounded))
-        .layer(middleware::from_fn_with_state(state.clone(), request_id::observe))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state.metrics), request_id::observe))
         .with_state(state);
     // Routes are found by the path, so that it is brought into its one form before.
     Ok(Router::new().fallback_service(MapRequest::new(routes, normalize)))

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use crate::{
     fault::Fault,
-    serve::{Conversation, closing},
+    serve::{AtWork, Conversation, closing},
 };
 use room::Share;
 
@@ -35,28 +35,46 @@ pub(crate) struct Reception {
     pub(crate) room: Option<Room>,
 }
 
+/// Until the request is answered: its connection, and the room that its body takes.
+#[derive(Default)]
+pub(crate) struct Kept {
+    _at_work: Option<AtWork>,
+    _share: Option<Share>,
+}
+
 pub(crate) async fn received(
     State(reception): State<Reception>,
     request: Request,
     next: Next,
 ) -> Response {
-    if request.body().is_end_stream() {
-        return next.run(request).await;
+    match reception.receive(request).await {
+        Ok((request, _kept)) => next.run(request).await,
+        Err(refused) => refused,
     }
-    let extensions = request.extensions();
-    let conversation = extensions.get::<Conversation>().cloned();
-    let caller = extensions.get::<Caller>().map(|caller| caller.project_id.clone());
-    let mut share = reception.room.zip(caller).map(|(room, project)| room.share(project));
-    let time = conversation.as_ref().map_or(TIMEOUT, |conversation| conversation.body_timeout);
-    let (parts, body) = request.into_parts();
-    let body = match timeout(time, whole(body, reception.limit, share.as_mut())).await {
-        Ok(Ok(body)) => body,
-        // What is left of the body is not a request.
-        Ok(Err(fault)) => return closing(fault.into_response()),
-        Err(_) => return closing(Fault::TooSlow.into_response()),
-    };
-    let _at_work = conversation.map(|conversation| conversation.at_work());
-    next.run(Request::from_parts(parts, Body::from(body))).await
+}
+
+impl Reception {
+    /// The request with its body.
+    pub(crate) async fn receive(self, request: Request) -> Result<(Request, Kept), Response> {
+        if request.body().is_end_stream() {
+            return Ok((request, Kept::default()));
+        }
+        let extensions = request.extensions();
+        let conversation = extensions.get::<Conversation>().cloned();
+        let caller = extensions.get::<Caller>().map(|caller| caller.project_id.clone());
+        let mut share = self.room.zip(caller).map(|(room, project)| room.share(project));
+        let time = conversation.as_ref().map_or(TIMEOUT, |conversation| conversation.body_timeout);
+        let (parts, body) = request.into_parts();
+        let body = match timeout(time, whole(body, self.limit, share.as_mut())).await {
+            Ok(Ok(body)) => body,
+            // What is left of the body is not a request.
+            Ok(Err(fault)) => return Err(closing(fault.into_response())),
+            Err(_) => return Err(closing(Fault::TooSlow.into_response())),
+        };
+        let at_work = conversation.map(|conversation| conversation.at_work());
+        let kept = Kept { _at_work: at_work, _share: share };
+        Ok((Request::from_parts(parts, Body::from(body)), kept))
+    }
 }
 
 async fn whole(

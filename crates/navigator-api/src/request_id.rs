@@ -1,21 +1,21 @@
 //! What is told about every request: its id in the answer and in all log lines, one line in the log
-//! when it ends, and the metrics.
+//! when it ends, and the metrics. Targets that are too long go no further.
 //!
 //! The id is always our own, so that no client can make two requests look like one. The id that a
 //! caller sends (`X-Openstack-Request-Id`, as Nova does) stands beside it in the log.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
 use tracing::{Instrument, Span, field};
 use uuid::Uuid;
 
-use crate::state::ApiState;
+use crate::{fault::Fault, metrics::Metrics};
 
 const HEADER: HeaderName = HeaderName::from_static("x-openstack-request-id");
 
@@ -26,8 +26,11 @@ fn global_id(headers: &HeaderMap) -> Option<&str> {
     Uuid::try_parse(uuid).ok().filter(|_| uuid.len() == 36).map(|_| value)
 }
 
+/// Longer request targets are refused, in bytes.
+const URI_LIMIT: usize = 32 * 1024;
+
 pub(crate) async fn observe(
-    State(state): State<ApiState>,
+    State(metrics): State<Arc<Metrics>>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -42,12 +45,16 @@ pub(crate) async fn observe(
         span.record("global_id", global);
     }
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let at_work = state.metrics.request_begins();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let at_work = metrics.request_begins();
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let mut response = match target > URI_LIMIT {
+        true => Fault::UriTooLong.into_response(),
+        false => next.run(request).instrument(span.clone()).await,
+    };
     drop(at_work);
     let (status, duration) = (response.status(), start.elapsed());
     let route = route.as_ref().map(MatchedPath::as_str);
-    state.metrics.request_ended(&method, route, status, duration);
+    metrics.request_ended(&method, route, status, duration);
     let ms = duration.as_secs_f64() * 1000.0;
     tracing::info!(parent: &span, status = status.as_u16(), ms, "answered");
     if let Ok(value) = HeaderValue::from_str(&id) {

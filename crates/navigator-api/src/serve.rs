@@ -4,6 +4,7 @@
 mod connections;
 mod held;
 mod stream;
+mod to_the_end;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -28,9 +29,11 @@ use tokio::{
 use tower::ServiceExt;
 
 use crate::fault::Fault;
-use connections::{AtWork, Connection, Connections, Place};
+pub(crate) use connections::AtWork;
+use connections::{Connection, Connections, Place};
 use held::Held;
 use stream::Stream;
+use to_the_end::ToTheEnd;
 
 /// Request heads above this are refused with 431, in bytes: the fields, and the whole of it.
 const FIELDS_LIMIT: usize = 32 * 1024;
@@ -195,10 +198,7 @@ async fn answer(
     // Without a body there is nothing more to wait for.
     let at_work = request.body().is_end_stream().then(|| conversation.at_work());
     request.extensions_mut().insert(conversation.clone());
-    // A task of its own: a client that goes away must not stop a request between its commit and
-    // the wake-ups.
-    let task = tokio::spawn(router.oneshot(request.map(Body::new)));
-    let Ok(response) = task.await.map_err(io::Error::other)?;
+    let Ok(response) = ToTheEnd::new(router.oneshot(request.map(Body::new))).await;
     let at_work = at_work.unwrap_or_else(|| conversation.at_work());
     let response = response.map(|body| Held::until_sent(body, at_work));
     Ok(if framing == Framing::Chunked { closing(response) } else { response })

@@ -7,15 +7,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    Extension,
-    body::HttpBody as _,
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse as _, Response},
-};
 use navigator_model::ProjectId;
-use navigator_resources::Caller;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
@@ -23,19 +15,25 @@ use tokio::{
 
 use crate::fault::Fault;
 
-/// Requests of one project at the same time; as many as PostgreSQL has connections.
-const AT_ONCE: u32 = 16;
+/// Requests of one project at the same time, for each processor; and in all. More of them would not end
+/// earlier: they share the processors in the kernel's order, and some wait many times as long as others.
+const FOR_EACH_PROCESSOR: usize = 2;
+const FEWEST: usize = 4;
+/// As many as PostgreSQL has connections.
+const MOST: usize = 16;
 /// A body above this takes so many places that no other such body is at work: what it becomes when it
 /// is understood can be many times as large, and takes its time.
 const LARGE: u64 = 64 << 10;
-const PLACES_OF_LARGE: u32 = AT_ONCE / 2 + 1;
 /// More of one project do not wait.
 const MOST_WAITING: usize = 1024;
 /// How long they wait: for their own project only, so rather long than in vain.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-#[derive(Clone, Default)]
-pub(crate) struct Turns(Arc<Mutex<Projects>>);
+#[derive(Clone)]
+pub(crate) struct Turns {
+    at_once: u32,
+    projects: Arc<Mutex<Projects>>,
+}
 
 type Projects = HashMap<ProjectId, Project>;
 
@@ -52,13 +50,22 @@ struct Here {
 }
 
 impl Turns {
+    pub(crate) fn on(processors: usize) -> Self {
+        let at_once = (processors * FOR_EACH_PROCESSOR).clamp(FEWEST, MOST);
+        Self { at_once: at_once as u32, projects: Arc::default() }
+    }
+
+    fn places_of_large(&self) -> u32 {
+        self.at_once / 2 + 1
+    }
+
     fn projects(&self) -> MutexGuard<'_, Projects> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.projects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn enter(&self, project: &ProjectId) -> Option<(Here, Arc<Semaphore>)> {
         let mut projects = self.projects();
-        let new = || Project { places: Arc::new(Semaphore::new(AT_ONCE as usize)), here: 0 };
+        let new = || Project { places: Arc::new(Semaphore::new(self.at_once as usize)), here: 0 };
         let all = projects.entry(project.clone()).or_insert_with(new);
         if all.here >= MOST_WAITING {
             return None;
@@ -91,18 +98,14 @@ impl Drop for Here {
     }
 }
 
-/// The request waits for its project's turn.
-pub(crate) async fn taken(
-    State(turns): State<Turns>,
-    Extension(caller): Extension<Caller>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let large = request.body().size_hint().lower() > LARGE;
-    let places = if large { PLACES_OF_LARGE } else { 1 };
-    match turns.turn(&caller.project_id, places).await {
-        Ok(_turn) => next.run(request).await,
-        Err(fault) => fault.into_response(),
+/// A request whose turn it is, until it is answered.
+pub(crate) struct Turn(#[expect(dead_code, reason = "held")] (OwnedSemaphorePermit, Here));
+
+impl Turns {
+    /// A request with a body of this length at least waits for its project's turn.
+    pub(crate) async fn taken(&self, project: &ProjectId, body: u64) -> Result<Turn, Fault> {
+        let places = if body > LARGE { self.places_of_large() } else { 1 };
+        self.turn(project, places).await.map(Turn)
     }
 }
 
@@ -112,25 +115,30 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_project_with_many_requests_holds_up_no_other() {
-        let turns = Turns::default();
-        let (many, few) = (ProjectId("many".to_owned()), ProjectId("few".to_owned()));
-        let mut at_work = Vec::new();
-        for _ in 0..AT_ONCE {
-            at_work.push(turns.turn(&many, 1).await.unwrap());
+        for processors in [1, 2, 6, 64] {
+            let turns = Turns::on(processors);
+            let (many, few) = (ProjectId("many".to_owned()), ProjectId("few".to_owned()));
+            let mut at_work = Vec::new();
+            for _ in 0..turns.at_once {
+                at_work.push(turns.taken(&many, LARGE).await.unwrap());
+            }
+            assert!(matches!(turns.taken(&many, 0).await, Err(Fault::Busy)));
+            assert!(turns.turn(&few, turns.at_once).await.is_ok());
+            at_work.pop();
+            assert!(turns.taken(&many, 0).await.is_ok());
+            assert!(matches!(turns.taken(&many, LARGE + 1).await, Err(Fault::Busy)));
+            drop(at_work);
+            let large = turns.taken(&many, LARGE + 1).await.unwrap();
+            let small = turns.taken(&many, LARGE).await.unwrap();
+            assert!(matches!(turns.taken(&many, LARGE + 1).await, Err(Fault::Busy)));
+            drop((large, small));
+            assert!(turns.projects().is_empty());
         }
-        assert!(matches!(turns.turn(&many, 1).await, Err(Fault::Busy)));
-        assert!(turns.turn(&few, AT_ONCE).await.is_ok());
-        at_work.pop();
-        assert!(turns.turn(&many, 1).await.is_ok());
-        assert!(matches!(turns.turn(&many, 2).await, Err(Fault::Busy)));
-        drop(at_work);
-        assert!(turns.turn(&many, AT_ONCE).await.is_ok());
-        assert!(turns.projects().is_empty());
     }
 
     #[tokio::test]
     async fn only_so_many_wait() {
-        let turns = Turns::default();
+        let turns = Turns::on(1);
         let project = ProjectId("many".to_owned());
         let mut here: Vec<_> = (0..MOST_WAITING).map(|_| turns.enter(&project).unwrap()).collect();
         assert!(turns.enter(&project).is_none());
