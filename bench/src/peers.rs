@@ -97,6 +97,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
 fn start_navigator<'a>(host: &'a Host, postgres: &Postgres) -> Navigator<'a> {
     let address = loopback(9797);
     let config = navigator::all_in_one(host, address, Some(&postgres.database()), &[]);
+    // Clients and PostgreSQL want the other processor.
+    let config = config.replacen("[server]\n", "[server]\nworkers = 1\n", 1);
     // Requests are logged on neither side.
     let networks = "[network]\nphysical_networks = ['external']\n\n[log]\nfilter = 'warn'\n\n";
     Navigator::start(
