@@ -17,6 +17,7 @@ mod namespace;
 pub mod prometheus;
 mod proxy_protocol;
 mod relay;
+mod ring;
 mod route;
 mod server_name;
 mod slots;

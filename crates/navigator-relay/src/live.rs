@@ -15,6 +15,7 @@ use crate::{
     limits::{self, Allowance, Pace},
     namespace::Namespace,
     tls::{Accepting, Originating},
+    token::Side,
 };
 
 /// Never changes. A changed forward is another value with the same [`State`].
@@ -141,6 +142,16 @@ impl Live {
 pub(crate) enum Way {
     Up,
     Down,
+}
+
+impl Way {
+    /// Who hears what goes this way.
+    pub(crate) fn to(self) -> Side {
+        match self {
+            Self::Up => Side::Target,
+            Self::Down => Side::Client,
+        }
+    }
 }
 
 /// What one direction of a connection may carry and where that is counted.

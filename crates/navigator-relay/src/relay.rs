@@ -91,16 +91,21 @@ impl Relay {
         let (peers, inboxes) = Peers::new(options.workers.max(1))?;
         let peers = Arc::new(peers);
         let (descriptors, mut threads) = (Arc::new(Descriptors::default()), Vec::new());
+        let (begun, begins) = channel();
         for (number, messages) in inboxes.into_iter().enumerate() {
             let (peers, home) = (Arc::clone(&peers), Arc::clone(&home));
             let worker = Worker::new(number, peers, messages, home, &descriptors)?;
+            let begun = begun.clone();
             let run = move || {
-                if let Err(error) = worker.run() {
+                if let Err(error) = worker.run(begun) {
                     tracing::error!(worker = number, %error, "a worker has ended");
                 }
             };
             threads.push(thread::Builder::new().name(format!("relay-{number}")).spawn(run)?);
         }
+        drop(begun);
+        // Ends once the last worker has dropped its own.
+        begins.iter().for_each(drop);
         let others = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
         descriptors.look_at_limit(others);
         Ok(Self {

@@ -4,12 +4,14 @@ pub(crate) mod connection;
 mod direction;
 mod pipe;
 mod secured;
+mod together;
 
 use std::time::Instant;
 
 pub(crate) use connection::Connection;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 pub(crate) use pipe::PipePool;
+pub(crate) use together::Together;
 
 use crate::{namespace::Whereabouts, token::Token};
 
@@ -20,6 +22,7 @@ const BUFFER: usize = 64 * 1024;
 pub(crate) struct Resources {
     pub(crate) epoll: Epoll,
     pub(crate) pipes: PipePool,
+    pub(crate) together: Together,
     pub(crate) buffer: Box<[u8]>,
     /// What a read was in plaintext. Has no room before there is TLS.
     pub(crate) plain: Vec<u8>,

@@ -12,10 +12,14 @@ mod greeting;
 mod handshake;
 pub(crate) mod inbox;
 mod settle;
+mod together;
 
 use std::{
     io,
-    sync::{Arc, mpsc::Receiver},
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender},
+    },
     time::{Duration, Instant},
 };
 
@@ -32,7 +36,7 @@ use crate::{
     namespace::{Namespace, Whereabouts},
     route::Route,
     slots::Slots,
-    tcp::{Connection, PipePool, Resources, connection::Next},
+    tcp::{Connection, PipePool, Resources, Together, connection::Next},
     timers::{Tick, Timers},
     token::{Key, Kind, Side, Token},
     udp::{Batch, Sessions},
@@ -91,6 +95,7 @@ impl Worker {
             resources: Resources {
                 epoll,
                 pipes: PipePool::new(descriptors.pipes()),
+                together: Together::default(),
                 buffer: Resources::buffer(),
                 plain: Vec::new(),
                 whereabouts: Whereabouts::new(home),
@@ -111,8 +116,11 @@ impl Worker {
         })
     }
 
-    /// Until the relay ends it and its connections have ended.
-    pub(crate) fn run(mut self) -> io::Result<()> {
+    /// Until the relay ends it and its connections have ended. Who waits for `begun` to go finds every
+    /// descriptor of its own open.
+    pub(crate) fn run(mut self, begun: Sender<()>) -> io::Result<()> {
+        self.resources.together.make_ring();
+        drop(begun);
         let mut events = [EpollEvent::empty(); EVENTS];
         loop {
             let count = match self.resources.epoll.wait(&mut events, self.timeout()) {
@@ -120,11 +128,13 @@ impl Worker {
                 other => other?,
             };
             self.resources.now = Instant::now();
+            self.resources.together.begin(count);
             for event in &events[..count] {
                 self.event(Token::from_bits(event.data()), event.events());
             }
             self.run_ready();
             self.run_timers();
+            self.send_together();
             if self.has_ended() {
                 self.end();
                 return Ok(());

@@ -4,6 +4,7 @@ mod ending;
 mod lasting;
 mod meeting;
 mod opening;
+mod together;
 
 use std::{
     io,
@@ -54,7 +55,7 @@ pub(crate) struct Connection {
     pub(crate) due: Option<Tick>,
     /// Whether it stands in the queue of those that have more to do.
     pub(crate) queued: bool,
-    _held: Held,
+    held: Held,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -151,10 +152,10 @@ impl Connection {
 
     /// Moves bytes both ways, as far as they go now.
     pub(crate) fn run(&mut self, key: Key, resources: &mut Resources) -> Next {
-        let up = self.run_way(Way::Up, resources);
+        let up = self.run_way(key, Way::Up, resources);
         let down = match up {
             Next::Reset => return Next::Reset,
-            _ => self.run_way(Way::Down, resources),
+            _ => self.run_way(key, Way::Down, resources),
         };
         if self.up.finished && self.down.finished {
             return Next::Close;
@@ -178,7 +179,7 @@ impl Connection {
         Ok(())
     }
 
-    fn run_way(&mut self, way: Way, resources: &mut Resources) -> Next {
+    fn run_way(&mut self, key: Key, way: Way, resources: &mut Resources) -> Next {
         let meter = Meter::new(&self.live, way, resources.now);
         let (direction, other_finished, ends) = match way {
             Way::Up => (&mut self.up, self.down.finished, (&self.client, &self.target)),
@@ -199,6 +200,10 @@ impl Connection {
         }
         match turn {
             Ok(Turn::Waits) => Next::Wait,
+            Ok(Turn::Gathers) => {
+                resources.together.add(Token::connection(key, way.to()));
+                Next::Wait
+            }
             Ok(Turn::Yields) => Next::Again,
             Ok(Turn::Throttled(until)) => Next::At(until),
             Ok(Turn::Ended) => {

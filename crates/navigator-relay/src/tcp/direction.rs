@@ -31,6 +31,8 @@ pub(super) struct Direction {
     pipe: Option<Pipe>,
     /// The last read filled the whole buffer: splice the next.
     bulk: bool,
+    /// What is held goes with what others send, at the end of the turn (`together.rs`).
+    pub(super) gathered: bool,
     pub(super) readable: bool,
     pub(super) writable: bool,
     /// The kernel has announced the end: a short read is no reason to wait.
@@ -45,6 +47,8 @@ pub(super) struct Direction {
 
 /// Where a turn ended.
 pub(super) enum Turn {
+    /// Until the worker has sent what is gathered.
+    Gathers,
     /// Until the next event.
     Waits,
     /// There is more to do; the others first.
@@ -80,6 +84,9 @@ impl Direction {
     ) -> Result<Turn, Broken> {
         let mut moved = 0;
         let turn = loop {
+            if self.gathered {
+                break Turn::Waits;
+            }
             if self.held() > 0 {
                 if !self.writable || !self.flush(sink).map_err(|_| Broken::Sink)? {
                     break Turn::Waits;
@@ -101,6 +108,9 @@ impl Direction {
             let read = self.take((source, sink), resources, meter)?;
             meter.count_read(read);
             moved += read;
+            if self.gathered {
+                break Turn::Gathers;
+            }
         };
         if self.held() == 0 {
             self.release(&mut resources.pipes);
@@ -123,6 +133,56 @@ impl Direction {
         Ok(self.writable)
     }
 
+    /// What a connection begins with, at the end of the turn.
+    pub(super) fn say_together(&mut self, bytes: &[u8]) {
+        (self.writable, self.writes) = (true, 1);
+        self.gather(bytes);
+    }
+
+    /// Keeps it for the end of the turn.
+    fn gather(&mut self, bytes: &[u8]) {
+        self.push(bytes);
+        self.gathered = true;
+    }
+
+    /// What was gathered.
+    pub(super) fn outgoing(&self) -> Option<&[u8]> {
+        self.gathered.then(|| &self.pending[self.sent..])
+    }
+
+    /// How much of what was gathered the sink has taken.
+    pub(super) fn sent(&mut self, result: io::Result<usize>) -> io::Result<()> {
+        self.gathered = false;
+        let taken = match result {
+            Ok(n) => Some(n),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+            Err(error) if error.kind() == ErrorKind::Interrupted => Some(0),
+            Err(error) => return Err(error),
+        };
+        self.count_sent(taken);
+        if self.written == 0 {
+            self.writes = 0;
+        }
+        Ok(())
+    }
+
+    /// Whether there is something to do before the next event.
+    pub(super) fn goes_on(&self) -> bool {
+        self.held() > 0 || self.readable || self.at_end
+    }
+
+    fn count_sent(&mut self, taken: Option<usize>) {
+        let Some(n) = taken else {
+            self.writable = false;
+            return;
+        };
+        self.sent += n;
+        self.written += n as u64;
+        if self.sent == self.pending.len() {
+            (self.pending, self.sent) = (Vec::new(), 0);
+        }
+    }
+
     /// Writes what is held. False: the sink takes no more now.
     pub(super) fn flush(&mut self, sink: &TcpStream) -> io::Result<bool> {
         if let Some(pipe) = self.pipe.as_mut().filter(|pipe| pipe.held() > 0) {
@@ -134,16 +194,8 @@ impl Direction {
         }
         self.push_out(sink)?;
         let rest = &self.pending[self.sent..];
-        match retry(|| (&*sink).write(rest))? {
-            Some(n) => {
-                self.sent += n;
-                self.written += n as u64;
-                if self.sent == self.pending.len() {
-                    (self.pending, self.sent) = (Vec::new(), 0);
-                }
-            }
-            None => self.writable = false,
-        }
+        let taken = retry(|| (&*sink).write(rest))?;
+        self.count_sent(taken);
         Ok(self.writable)
     }
 
@@ -166,7 +218,7 @@ impl Direction {
         }
         match self.bulk {
             true if self.pipe.is_some() => self.take_by_pipe(source, meter),
-            _ => self.take_by_copy((source, sink), &mut resources.buffer, meter),
+            _ => self.take_by_copy((source, sink), resources, meter),
         }
     }
 
@@ -188,9 +240,10 @@ impl Direction {
     fn take_by_copy(
         &mut self,
         (source, sink): (&TcpStream, &TcpStream),
-        buffer: &mut [u8],
+        resources: &mut Resources,
         meter: &Meter<'_>,
     ) -> Result<usize, Broken> {
+        let buffer = &mut resources.buffer;
         let most = meter.most(buffer.len());
         let read = retry(|| (&*source).read(&mut buffer[..most])).map_err(|_| Broken::Source)?;
         let Some(n) = read.filter(|n| *n > 0) else {
@@ -203,7 +256,12 @@ impl Direction {
             // Whatever comes now is a new edge.
             self.readable = false;
         }
-        self.write_or_keep(sink, &buffer[..n]).map_err(|_| Broken::Sink)?;
+        if self.writable && resources.together.gathers(n) {
+            self.push_out(sink).map_err(|_| Broken::Sink)?;
+            self.gather(&buffer[..n]);
+        } else {
+            self.write_or_keep(sink, &buffer[..n]).map_err(|_| Broken::Sink)?;
+        }
         Ok(n)
     }
 

@@ -141,7 +141,10 @@ impl Worker {
         let first_look = connection.first_look(self.resources.now);
         let key = self.connections.insert(connection);
         let connection = self.connections.get_mut(key)?;
-        if connection.watch(key, &self.resources).is_err() {
+        if connection.speaks_together() {
+            // It is watched once it has spoken.
+            self.resources.together.add(Token::connection(key, Side::Target));
+        } else if connection.watch(key, &self.resources).is_err() {
             self.remove(key, Connection::reset);
             return None;
         }

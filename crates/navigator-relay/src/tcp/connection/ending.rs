@@ -50,6 +50,7 @@ impl Connection {
         self.up.release(&mut resources.pipes);
         self.down.release(&mut resources.pipes);
         self.live.leave();
+        resources.together.leave(self.client, self.target, self.held);
     }
 }
 

@@ -28,6 +28,7 @@ impl Connection {
         const BYTES: u64 = 1 << 20;
         self.stage == Stage::Relaying
             && self.settled == Settled::NotYet
+            && !(self.up.gathered || self.down.gathered)
             && (self.turns >= TURNS || self.up.written + self.down.written >= BYTES)
     }
 

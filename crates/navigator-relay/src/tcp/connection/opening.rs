@@ -117,7 +117,7 @@ impl Connection {
             keepalive: Keepalive::Later,
             due: None,
             queued: false,
-            _held: accepted.held,
+            held: accepted.held,
         };
         if stage == Stage::Relaying {
             connection.has_met(resources.now);
@@ -150,7 +150,12 @@ impl Accepted {
         let speaks = heard.is_some_and(|n| n > 0) || up.held() > 0;
         let target = self.connect(speaks, resources)?;
         let mut stage = Stage::Connecting;
-        if let Some(heard) = heard.filter(|_| speaks)
+        let heard = heard.filter(|_| speaks);
+        if let Some(heard) = heard
+            && resources.together.gathers(up.held() + heard)
+        {
+            up.say_together(&resources.buffer[..heard]);
+        } else if let Some(heard) = heard
             && up.say_first(&target, &resources.buffer[..heard])?
         {
             stage = Stage::Relaying;
@@ -213,7 +218,7 @@ mod tests {
         descriptors::Descriptors,
         live::State,
         namespace::{Namespace, Whereabouts},
-        tcp::PipePool,
+        tcp::{PipePool, Together},
     };
 
     /// A client that has said something, on its way to `target`.
@@ -254,6 +259,7 @@ mod tests {
         let (accepted, _client) = accepted(target.local_addr().unwrap(), &descriptors);
         let (now, home) = (Instant::now(), Arc::clone(&accepted.live.connect_in));
         let mut resources = Resources {
+            together: Together::default(),
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap(),
             pipes: PipePool::new(descriptors.pipes()),
             buffer: Resources::buffer(),

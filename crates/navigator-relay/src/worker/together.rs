@@ -1,0 +1,38 @@
+//! The end of a turn: what its connections have gathered is sent by one call, and those that have ended are
+//! closed by another.
+
+use std::os::fd::BorrowedFd;
+
+use super::Worker;
+use crate::{ring::Ring, token::Token};
+
+impl Worker {
+    pub(super) fn send_together(&mut self) {
+        let waiting = self.resources.together.end();
+        for some in waiting.chunks(Ring::ENTRIES) {
+            self.send_these(some);
+        }
+        if self.resources.together.close() {
+            self.resume_accepting();
+        }
+    }
+
+    fn send_these(&mut self, tokens: &[Token]) {
+        let Some(ring) = self.resources.together.ring() else {
+            return;
+        };
+        let outgoing = |token: &Token| {
+            let connection = self.connections.get(token.key())?;
+            Some((*token, connection.outgoing(token.side())?))
+        };
+        let (tokens, sends): (Vec<Token>, Vec<(BorrowedFd<'_>, &[u8])>) =
+            tokens.iter().filter_map(outgoing).unzip();
+        let results = ring.send(&sends);
+        for (token, result) in tokens.into_iter().zip(results) {
+            if let Some(connection) = self.connections.get_mut(token.key()) {
+                let next = connection.sent(token, result, &mut self.resources);
+                self.go_on(token.key(), next);
+            }
+        }
+    }
+}
