@@ -124,9 +124,10 @@ mod tests {
         (client, listener.accept().unwrap().0)
     }
 
-    fn rings() -> [Ring; 2] {
-        // The second as one whose kernel has stopped to take anything.
-        [Ring::new().expect("this kernel has rings"), Ring { uring: None }]
+    /// One of the kernel's, where there are any, and one whose kernel takes nothing any more.
+    fn rings() -> impl Iterator<Item = Ring> {
+        let kernels = Ring::new().inspect_err(|error| eprintln!("no io_uring here: {error}")).ok();
+        kernels.into_iter().chain([Ring { uring: None }])
     }
 
     #[test]

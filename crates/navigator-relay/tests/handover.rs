@@ -76,16 +76,7 @@ fn nobody_is_refused_while_it_is_handed_over_twice() {
     relay.apply(set.clone()).unwrap();
     let old = TcpStream::connect(("127.0.0.1", port)).unwrap();
     exchange(&old);
-    let (done, served) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let retired = thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                while !done.load(Relaxed) {
-                    exchange(&TcpStream::connect(("127.0.0.1", port)).unwrap());
-                    served.fetch_add(1, Relaxed);
-                }
-            });
-        }
+    let retired = beside_clients(port, |served| {
         let mut retired = Vec::new();
         for _ in 0..2 {
             let before = served.load(Relaxed);
@@ -95,7 +86,6 @@ fn nobody_is_refused_while_it_is_handed_over_twice() {
                 thread::yield_now();
             }
         }
-        done.store(true, Relaxed);
         retired
     });
     // The first connection is still with the first relay, and its end is that relay's.
@@ -125,16 +115,8 @@ fn echoes() -> std::net::SocketAddr {
     address
 }
 
-#[test]
-fn what_one_worker_takes_for_another_is_not_lost_when_they_retire() {
-    network::own();
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("handover");
-    let (address, port) = (echoes(), network::free_port());
-    let text = format!("[forward.a]\nlisten = ':{port}'\nconnect = '{address}'\n");
-    let set = ForwardSet::from_toml(&text).unwrap();
-    let mut relay = start();
-    relay.apply(set.clone()).unwrap();
+/// Does something while clients come, four at a time, and counts them.
+fn beside_clients<T>(port: u16, what: impl FnOnce(&AtomicUsize) -> T) -> T {
     let (done, served) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -145,6 +127,31 @@ fn what_one_worker_takes_for_another_is_not_lost_when_they_retire() {
                 }
             });
         }
+        // Also when it fails: the clients would go on for ever.
+        let _ends = Ends(&done);
+        what(&served)
+    })
+}
+
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+#[test]
+fn what_one_worker_takes_for_another_is_not_lost_when_they_retire() {
+    network::own();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("handover");
+    let (address, port) = (echoes(), network::free_port());
+    let text = format!("[forward.a]\nlisten = ':{port}'\nconnect = '{address}'\n");
+    let set = ForwardSet::from_toml(&text).unwrap();
+    let mut relay = start();
+    relay.apply(set.clone()).unwrap();
+    beside_clients(port, |served| {
         for _ in 0..40 {
             // One worker has more than the other, and gives away what it takes.
             let held = TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -159,7 +166,6 @@ fn what_one_worker_takes_for_another_is_not_lost_when_they_retire() {
             drop(held);
             retired.join().unwrap();
         }
-        done.store(true, Relaxed);
     });
     relay.stop(Stop::Now);
 }
