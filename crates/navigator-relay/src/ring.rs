@@ -16,19 +16,21 @@ use io_uring::{IoUring, Probe, opcode, squeue, types::Fd};
 
 const FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 
+/// The most of a call.
+const ENTRIES: usize = 256;
+
+/// By default one without a kernel's.
+#[derive(Default)]
 pub(crate) struct Ring {
-    /// None once it has failed.
+    /// None also once it has failed.
     uring: Option<IoUring>,
 }
 
 impl Ring {
-    /// The most of a call.
-    pub(crate) const ENTRIES: usize = 256;
-
     /// # Errors
     /// Kernels before 5.6 have none, and many an administrator or a container's rules forbid them.
     pub(crate) fn new() -> io::Result<Self> {
-        let uring = IoUring::new(Self::ENTRIES as u32)?;
+        let uring = IoUring::new(ENTRIES as u32)?;
         let mut probe = Probe::new();
         uring.submitter().register_probe(&mut probe)?;
         let has = |code| probe.is_supported(code);
@@ -38,7 +40,12 @@ impl Ring {
         Ok(Self { uring: Some(uring) })
     }
 
-    /// What each took, in order. At most [`Self::ENTRIES`].
+    /// Whether it saves calls.
+    pub(crate) fn works(&self) -> bool {
+        self.uring.is_some()
+    }
+
+    /// What each took, in order.
     pub(crate) fn send(&mut self, sends: &[(BorrowedFd<'_>, &[u8])]) -> Vec<io::Result<usize>> {
         let entries = sends.iter().map(|(socket, bytes)| {
             opcode::Send::new(Fd(socket.as_raw_fd()), bytes.as_ptr(), bytes.len() as u32)
@@ -55,9 +62,8 @@ impl Ring {
         taken.into_iter().zip(sends).map(result).collect()
     }
 
-    /// At most [`Self::ENTRIES`].
-    pub(crate) fn close(&mut self, sockets: Vec<OwnedFd>) {
-        let descriptors: Vec<RawFd> = sockets.into_iter().map(OwnedFd::into_raw_fd).collect();
+    pub(crate) fn close(&mut self, sockets: impl Iterator<Item = OwnedFd>) {
+        let descriptors: Vec<RawFd> = sockets.map(OwnedFd::into_raw_fd).collect();
         let entries = descriptors.iter().map(|socket| opcode::Close::new(Fd(*socket)).build());
         // SAFETY: nobody else has these descriptors.
         let taken = unsafe { self.run(entries) };
@@ -74,34 +80,38 @@ impl Ring {
     /// # Safety
     /// What the entries point to lives until this returns.
     unsafe fn run(&mut self, entries: impl Iterator<Item = squeue::Entry>) -> Vec<Option<i32>> {
-        let mut results = Vec::new();
-        let Some(uring) = self.uring.as_mut() else {
-            return entries.map(|_| None).collect();
-        };
-        for (number, entry) in entries.enumerate() {
-            // SAFETY: as the caller promises; below, all of them are waited for.
-            let pushed = unsafe { uring.submission().push(&entry.user_data(number as u64)) };
-            debug_assert!(pushed.is_ok(), "the queue was empty, and it has room for all");
-            results.push(None);
-        }
-        let mut left = results.len();
-        while left > 0 {
-            match uring.submit_and_wait(left) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    tracing::warn!(%error, "the kernel takes no batches any more");
-                    self.uring = None;
-                    return results;
-                }
-                Ok(_) => {}
-            }
-            for done in uring.completion() {
-                results[done.user_data() as usize] = Some(done.result());
-                left -= 1;
+        let numbered = entries.zip(0..).map(|(entry, number)| entry.user_data(number));
+        let entries: Vec<squeue::Entry> = numbered.collect();
+        let mut results = vec![None; entries.len()];
+        for some in entries.chunks(ENTRIES) {
+            let Some(uring) = self.uring.as_mut() else { break };
+            // SAFETY: as the caller promises; all of them are waited for.
+            let pushed = unsafe { uring.submission().push_multiple(some) };
+            let done = pushed
+                .map_err(io::Error::other)
+                .and_then(|()| finish(uring, some.len(), &mut results));
+            if let Err(error) = done {
+                tracing::warn!(%error, "the kernel takes no batches any more");
+                self.uring = None;
             }
         }
         results
     }
+}
+
+/// Until the kernel is done with as many as were pushed.
+fn finish(uring: &mut IoUring, mut left: usize, results: &mut [Option<i32>]) -> io::Result<()> {
+    while left > 0 {
+        match uring.submit_and_wait(left) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        for done in uring.completion() {
+            results[done.user_data() as usize] = Some(done.result());
+            left -= 1;
+        }
+    }
+    Ok(())
 }
 
 fn send(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
@@ -127,7 +137,7 @@ mod tests {
     /// One of the kernel's, where there are any, and one whose kernel takes nothing any more.
     fn rings() -> impl Iterator<Item = Ring> {
         let kernels = Ring::new().inspect_err(|error| eprintln!("no io_uring here: {error}")).ok();
-        kernels.into_iter().chain([Ring { uring: None }])
+        kernels.into_iter().chain([Ring::default()])
     }
 
     #[test]
@@ -153,9 +163,9 @@ mod tests {
     #[test]
     fn what_is_closed_ends_for_the_other_side() {
         for mut ring in rings() {
-            let pairs: Vec<_> = (0..Ring::ENTRIES).map(|_| pair()).collect();
+            let pairs: Vec<_> = (0..ENTRIES + 1).map(|_| pair()).collect();
             let (ours, theirs): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
-            ring.close(ours.into_iter().map(OwnedFd::from).collect());
+            ring.close(ours.into_iter().map(OwnedFd::from));
             for mut socket in theirs {
                 assert_eq!(socket.read(&mut [0]).unwrap(), 0);
             }

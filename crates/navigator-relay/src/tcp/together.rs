@@ -2,7 +2,11 @@
 //! full enough to be worth it. What is gathered stays in its connection; here stands only whose it is, so
 //! that what ends meanwhile is not sent.
 
-use std::{net::TcpStream, os::fd::OwnedFd};
+use std::{
+    io,
+    net::TcpStream,
+    os::fd::{BorrowedFd, OwnedFd},
+};
 
 use crate::{descriptors::Held, ring::Ring, token::Token};
 
@@ -14,30 +18,26 @@ const FULL: usize = 4;
 
 #[derive(Default)]
 pub(crate) struct Together {
-    ring: Option<Ring>,
+    ring: Ring,
     gathers: bool,
     /// Who has something to send, by the side that hears it.
     waiting: Vec<Token>,
-    ended: Vec<Ended>,
-}
-
-/// A connection's sockets, to be closed.
-struct Ended {
-    sockets: [TcpStream; 2],
-    _held: Held,
+    /// Connections' sockets, to be closed.
+    ended: Vec<([TcpStream; 2], Held)>,
 }
 
 impl Together {
     /// On the worker's own thread: when a ring goes, the kernel interrupts what waits on the one that made it.
     pub(crate) fn make_ring(&mut self) {
-        self.ring = Ring::new()
-            .inspect_err(|error| tracing::debug!(%error, "every send is a call of its own"))
-            .ok();
+        match Ring::new() {
+            Ok(ring) => self.ring = ring,
+            Err(error) => tracing::debug!(%error, "every send is a call of its own"),
+        }
     }
 
     /// A turn of so many events begins.
     pub(crate) fn begin(&mut self, events: usize) {
-        self.gathers = self.ring.is_some() && events >= FULL;
+        self.gathers = self.ring.works() && events >= FULL;
     }
 
     /// Whether as much is sent at the end of the turn.
@@ -52,7 +52,7 @@ impl Together {
     /// Closes them, now or at the end of the turn.
     pub(super) fn leave(&mut self, client: TcpStream, target: TcpStream, held: Held) {
         if self.gathers {
-            self.ended.push(Ended { sockets: [client, target], _held: held });
+            self.ended.push(([client, target], held));
         }
     }
 
@@ -62,20 +62,15 @@ impl Together {
         std::mem::take(&mut self.waiting)
     }
 
-    pub(crate) fn ring(&mut self) -> Option<&mut Ring> {
-        self.ring.as_mut()
+    /// How much of each was taken, in order.
+    pub(crate) fn send(&mut self, sends: &[(BorrowedFd<'_>, &[u8])]) -> Vec<io::Result<usize>> {
+        self.ring.send(sends)
     }
 
     /// Closes whose connections have ended. False: there were none.
     pub(crate) fn close(&mut self) -> bool {
-        let mut ended = std::mem::take(&mut self.ended);
-        let had_some = !ended.is_empty();
-        while let (Some(ring), false) = (self.ring.as_mut(), ended.is_empty()) {
-            let some = ended.drain(..ended.len().min(Ring::ENTRIES / 2));
-            let (sockets, _held): (Vec<_>, Vec<_>) =
-                some.map(|ended| (ended.sockets, ended._held)).unzip();
-            ring.close(sockets.into_iter().flatten().map(OwnedFd::from).collect());
-        }
-        had_some
+        let (sockets, held): (Vec<_>, Vec<_>) = self.ended.drain(..).unzip();
+        self.ring.close(sockets.into_iter().flatten().map(OwnedFd::from));
+        !held.is_empty()
     }
 }

@@ -4,35 +4,26 @@
 use std::os::fd::BorrowedFd;
 
 use super::Worker;
-use crate::{ring::Ring, token::Token};
+use crate::token::Token;
 
 impl Worker {
     pub(super) fn send_together(&mut self) {
         let waiting = self.resources.together.end();
-        for some in waiting.chunks(Ring::ENTRIES) {
-            self.send_these(some);
-        }
-        if self.resources.together.close() {
-            self.resume_accepting();
-        }
-    }
-
-    fn send_these(&mut self, tokens: &[Token]) {
-        let Some(ring) = self.resources.together.ring() else {
-            return;
-        };
-        let outgoing = |token: &Token| {
+        let outgoing = |token: Token| {
             let connection = self.connections.get(token.key())?;
-            Some((*token, connection.outgoing(token.side())?))
+            Some((token, connection.outgoing(token.side())?))
         };
         let (tokens, sends): (Vec<Token>, Vec<(BorrowedFd<'_>, &[u8])>) =
-            tokens.iter().filter_map(outgoing).unzip();
-        let results = ring.send(&sends);
+            waiting.into_iter().filter_map(outgoing).unzip();
+        let results = self.resources.together.send(&sends);
         for (token, result) in tokens.into_iter().zip(results) {
             if let Some(connection) = self.connections.get_mut(token.key()) {
                 let next = connection.sent(token, result, &mut self.resources);
                 self.go_on(token.key(), next);
             }
+        }
+        if self.resources.together.close() {
+            self.resume_accepting();
         }
     }
 }
