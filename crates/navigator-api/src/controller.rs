@@ -111,9 +111,8 @@ pub(crate) async fn rows<R: Resource>(
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }
 
-/// The rows of these ids as the decisions before this one left them, in the order of the ids: the
-/// last decision of a transaction, so that what a request is shown is what it made, whoever comes
-/// next.
+/// The rows of these ids as a transaction left them, in the order of the ids: what a request is shown
+/// is what it made, whoever comes next.
 fn outcome<R: Resource>(ids: &[String], facts: &Facts) -> Result<Vec<Row>, Stop> {
     let values = ids.iter().map(|id| SqlValue::from(id.as_str()));
     let found = facts.rows::<R>(Select::any("id", values).as_shown())?;

@@ -198,6 +198,14 @@ impl Tx {
         matches!(self, Self::Postgres(_))
     }
 
+    /// Before a row is locked. SQLite has no two transactions at once.
+    pub(crate) async fn latch(&mut self, table: &'static str, id: &str) {
+        match self {
+            Self::Sqlite(_) => {}
+            Self::Postgres(tx) => tx.latch(table, id).await,
+        }
+    }
+
     /// Rows with the named columns, which are the statement's in this order.
     pub(crate) async fn fetch(
         &mut self,
@@ -233,31 +241,27 @@ impl Tx {
                 Ok(found)
             }
             Self::Postgres(tx) => {
-                let answered = tx.run_all(&steps).await.map_err(|error| {
-                    let texts: Vec<_> = steps.iter().map(|step| step.sql.text.as_str()).collect();
-                    StoreError::of(&texts.join("; "), error)
-                })?;
+                let answered = tx.run_all(&steps).await;
+                let answered = answered.map_err(|error| StoreError::of(&texts(&steps), error))?;
                 Ok(answered.into_iter().map(|answered| answered.rows).collect())
             }
         }
     }
 
-    /// Commits after one more statement, on PostgreSQL in the same message; rolls back if the statement
-    /// fails.
+    /// Commits after some more statements, on PostgreSQL in the same message; rolls back if one of them
+    /// fails. The rows of each.
     pub(crate) async fn commit_after(
         mut self,
-        sql: Sql,
-        columns: &[(&'static str, SqlType)],
-    ) -> Result<Vec<Row>, StoreError> {
+        steps: Vec<Step<'_>>,
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
         match self {
-            Self::Sqlite(_) => {
-                let rows = self.fetch(sql, columns).await?;
-                self.commit().await.map(|()| rows)
+            Self::Postgres(tx) if !steps.is_empty() => {
+                let ended = tx.commit_after(&steps).await;
+                ended.map_err(|error| StoreError::of(&texts(&steps), error))
             }
-            Self::Postgres(tx) => {
-                let step = Step { sql, columns };
-                let ended = tx.commit_after(&step).await;
-                ended.map_err(|error| StoreError::of(&step.sql.text, error))
+            _ => {
+                let rows = self.run(steps).await?;
+                self.commit().await.map(|()| rows)
             }
         }
     }
@@ -277,6 +281,11 @@ impl Tx {
         };
         ended.map_err(|error| StoreError::of("ROLLBACK", error))
     }
+}
+
+fn texts(steps: &[Step<'_>]) -> String {
+    let texts: Vec<_> = steps.iter().map(|step| step.sql.text.as_str()).collect();
+    texts.join("; ")
 }
 
 async fn run(

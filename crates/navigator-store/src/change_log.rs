@@ -11,7 +11,7 @@ use navigator_model::{ObjectKey, Revision, RouterId, Scope};
 use navigator_resources::{Row, SqlType, SqlValue};
 
 use crate::{
-    backend::{Backend, Tx},
+    backend::{Backend, Step, Tx},
     error::StoreError,
     fetch::home_subnets,
     sql::{Param, Sql},
@@ -63,18 +63,19 @@ impl Touched {
         Ok(moved)
     }
 
-    /// The same, and commits: of the last scope along with its revision, since until then everybody else
-    /// who changes the scope waits.
+    /// The same, and commits: along with what is read at last, and with the revision of the last scope,
+    /// since until then everybody else who changes the scope waits. The rows of each read.
     pub(crate) async fn commit(
         mut self,
         mut tx: Tx,
         backend: &Backend,
-    ) -> Result<Vec<(Scope, Revision)>, StoreError> {
+        mut last: Vec<Step<'_>>,
+    ) -> Result<(Vec<(Scope, Revision)>, Vec<Vec<Row>>), StoreError> {
         let is_all = |scope: &Scope, objects: &BTreeSet<ObjectKey>| {
             is_one_statement(&tx, objects) && home(scope, objects).is_none()
         };
-        let last = self.objects.last_entry().filter(|last| is_all(last.key(), last.get()));
-        let last = last.map(OccupiedEntry::remove_entry);
+        let scope = self.objects.last_entry().filter(|last| is_all(last.key(), last.get()));
+        let scope = scope.map(OccupiedEntry::remove_entry);
         let mut moved = match self.record(&mut tx).await {
             Ok(moved) => moved,
             Err(error) => {
@@ -83,17 +84,18 @@ impl Touched {
                 return Err(error);
             }
         };
-        let Some((scope, objects)) = last else {
-            tx.commit().await?;
-            return Ok(moved);
-        };
-        let rows = tx.commit_after(advance_and_log(&scope, &objects), REACHED).await?;
-        let revision = first_revision(&rows);
-        if let Some(horizon) = horizon(revision) {
-            prune_apart(backend, &scope, horizon).await;
+        if let Some((scope, objects)) = &scope {
+            last.push(Step { sql: advance_and_log(scope, objects), columns: REACHED });
         }
-        moved.push((scope, revision));
-        Ok(moved)
+        let mut rows = tx.commit_after(last).await?;
+        if let Some((scope, _)) = scope {
+            let revision = first_revision(&rows.pop().unwrap_or_default());
+            if let Some(horizon) = horizon(revision) {
+                prune_apart(backend, &scope, horizon).await;
+            }
+            moved.push((scope, revision));
+        }
+        Ok((moved, rows))
     }
 }
 

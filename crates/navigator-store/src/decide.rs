@@ -11,7 +11,7 @@ use navigator_resources::{
 use uuid::Uuid;
 
 use crate::{
-    backend::{Backend, Tx},
+    backend::{Backend, Step, Tx},
     change_log::Touched,
     error::{DecideError, Fault, StoreError},
     figures::{Counters, count},
@@ -63,23 +63,30 @@ impl From<DecodeError> for Ended {
     }
 }
 
-pub(crate) type Decided<T> = (Vec<T>, Vec<(Scope, Revision)>);
+/// The value of each decision, what the transaction left, and the wake-ups to publish.
+pub(crate) type Decided<T, S> = (Vec<T>, S, Vec<(Scope, Revision)>);
 
-pub(crate) async fn decide_all<T, F>(
+/// Decisions in their order. `outcome` is made of their values, and of facts as all of them left these.
+pub(crate) async fn decide_all<T, S, F, O>(
     backend: &Backend,
     surroundings: Surroundings<'_>,
     decisions: usize,
     mut decide: F,
-) -> Result<Decided<T>, DecideError>
+    outcome: O,
+) -> Result<Decided<T, S>, DecideError>
 where
-    T: Send,
+    T: Send + Sync,
+    S: Send,
     F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
+    O: Fn(&[T], &Facts) -> Result<S, Stop> + Send + Sync,
 {
     let counters = surroundings.counters;
     let mut attempt = 1;
     let mut statements = Statements::Together;
     loop {
-        match one_attempt(backend, surroundings, decisions, statements, &mut decide).await {
+        let attempt_made =
+            one_attempt(backend, surroundings, decisions, statements, &mut decide, &outcome);
+        match attempt_made.await {
             Ok(decided) => {
                 count(&counters.committed);
                 return Ok(decided);
@@ -121,20 +128,24 @@ fn pause(attempt: u32) -> Duration {
     Duration::from_millis(rand::random_range(0..=longest_ms))
 }
 
-async fn one_attempt<T, F>(
+async fn one_attempt<T, S, F, O>(
     backend: &Backend,
     surroundings: Surroundings<'_>,
     count: usize,
     statements: Statements,
     decide: &mut F,
-) -> Result<Decided<T>, Ended>
+    outcome: &O,
+) -> Result<Decided<T, S>, Ended>
 where
-    T: Send,
+    T: Send + Sync,
+    S: Send,
     F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
+    O: Fn(&[T], &Facts) -> Result<S, Stop> + Send + Sync,
 {
     let Surroundings { caller, settings, now, created, .. } = surroundings;
+    let viewer = &caller.project_id.0;
     let mut tx = backend.write().await?;
-    let outcome = async {
+    let written = async {
         let mut effects = Effects {
             touched: Touched::default(),
             creation: Creation::new(created, &settings.quotas),
@@ -147,25 +158,62 @@ where
             // New for each: otherwise two of one kind would get the same ids.
             let context = Context { caller, settings, now, seed: Uuid::new_v4() };
             let (value, writes) =
-                settle(&mut tx, &caller.project_id.0, |facts| decide(index, facts, &context))
-                    .await?;
+                settle(&mut tx, viewer, |facts| decide(index, facts, &context)).await?;
             write::execute(&mut tx, writes, now, &mut effects).await?;
             values.push(value);
         }
+        let shown = shown(&mut tx, viewer, |facts| outcome(&values, facts)).await?;
         let Effects { touched, creation, noted, .. } = effects;
         creation.check(&mut tx).await?;
         noted.record(&mut tx, now).await?;
-        Ok((values, touched))
+        Ok((values, shown, touched))
     }
     .await;
-    match outcome {
-        Ok((values, touched)) => Ok((values, touched.commit(tx, backend).await?)),
+    let (values, shown, touched) = match written {
+        Ok(written) => written,
         Err(ended) => {
             // The connection is cleaned up by the pool if this fails too.
             let _ = tx.rollback().await;
-            Err(ended)
+            return Err(ended);
+        }
+    };
+    match shown {
+        Shown::Known(shown) => {
+            let (moved, _) = touched.commit(tx, backend, Vec::new()).await?;
+            Ok((values, shown, moved))
+        }
+        Shown::Read(queries, steps) => {
+            let (moved, rows) = touched.commit(tx, backend, steps).await?;
+            let mut facts = Facts::default();
+            for (query, rows) in queries.into_iter().zip(rows) {
+                facts.insert(query, Fact::Rows(rows));
+            }
+            let again = |_| StoreError::Internal("an outcome asks once more".to_owned());
+            let shown = outcome(&values, &facts).map_err(again)?;
+            Ok((values, shown, moved))
         }
     }
+}
+
+/// What a transaction leaves, before its commit.
+enum Shown<S> {
+    Known(S),
+    /// It is read by the message that commits: one round trip less, under all of the locks.
+    Read(Vec<Query>, Vec<Step<'static>>),
+}
+
+async fn shown<S: Send>(
+    tx: &mut Tx,
+    viewer: &str,
+    outcome: impl Fn(&Facts) -> Result<S, Stop> + Send + Sync,
+) -> Result<Shown<S>, Ended> {
+    if let Err(Stop::Need(queries)) = outcome(&Facts::default())
+        && let Some(steps) = load::reads(tx, &queries, viewer)?
+    {
+        return Ok(Shown::Read(queries, steps));
+    }
+    let (shown, _) = settle(tx, viewer, |facts| Ok((outcome(facts)?, Writes::new()))).await?;
+    Ok(Shown::Known(shown))
 }
 
 /// Loads facts until the decision ends.

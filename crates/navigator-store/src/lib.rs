@@ -120,7 +120,7 @@ impl Store {
         mut decide: F,
     ) -> Result<(T, Vec<(Scope, Revision)>), DecideError>
     where
-        T: Send,
+        T: Send + Sync,
         F: FnMut(&Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
     {
         let (mut values, reached) = self
@@ -141,7 +141,7 @@ impl Store {
         decide: F,
     ) -> Result<(Vec<T>, Vec<(Scope, Revision)>), DecideError>
     where
-        T: Send,
+        T: Send + Sync,
         F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
     {
         self.create_all(&[], caller, settings, now, count, decide).await
@@ -160,12 +160,53 @@ impl Store {
         decide: F,
     ) -> Result<(Vec<T>, Vec<(Scope, Revision)>), DecideError>
     where
-        T: Send,
+        T: Send + Sync,
         F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
     {
-        let counters = &self.counters;
-        let surroundings = Surroundings { counters, caller, settings, now, created };
-        decide::decide_all(&self.backend, surroundings, count, decide).await
+        let (values, (), moved) = decide::decide_all(
+            &self.backend,
+            self.surroundings(created, caller, settings, now),
+            count,
+            decide,
+            |_, _| Ok(()),
+        )
+        .await?;
+        Ok((values, moved))
+    }
+
+    /// The same, and answers with what `outcome` makes of the decisions' values and of facts as all of
+    /// them left these, whoever comes next. It takes no locks.
+    #[allow(clippy::too_many_arguments, reason = "those of `create_all` and the outcome")]
+    pub async fn create_and_show<T, S, F, O>(
+        &self,
+        created: &[&'static Declaration],
+        caller: &Caller,
+        settings: &Settings,
+        now: &str,
+        count: usize,
+        decide: F,
+        outcome: O,
+    ) -> Result<(S, Vec<(Scope, Revision)>), DecideError>
+    where
+        T: Send + Sync,
+        S: Send,
+        F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
+        O: Fn(&[T], &Facts) -> Result<S, Stop> + Send + Sync,
+    {
+        let surroundings = self.surroundings(created, caller, settings, now);
+        let decided = decide::decide_all(&self.backend, surroundings, count, decide, outcome);
+        let (_, shown, moved) = decided.await?;
+        Ok((shown, moved))
+    }
+
+    fn surroundings<'a>(
+        &'a self,
+        created: &'a [&'static Declaration],
+        caller: &'a Caller,
+        settings: &'a Settings,
+        now: &'a str,
+    ) -> Surroundings<'a> {
+        Surroundings { counters: &self.counters, caller, settings, now, created }
     }
 
     /// The limits that were set for projects, of those that have any.

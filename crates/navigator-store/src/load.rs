@@ -19,6 +19,9 @@ pub(crate) async fn load(
     queries: &[Query],
     viewer: &str,
 ) -> Result<Vec<Fact>, StoreError> {
+    if let Some((table, id)) = queries.iter().find_map(locked) {
+        tx.latch(table, id).await;
+    }
     let mut facts = Vec::with_capacity(queries.len());
     let mut searches = Vec::new();
     for query in queries {
@@ -54,6 +57,35 @@ pub(crate) async fn load(
     }
     facts.append(&mut rows(tx, searches).await?);
     Ok(facts)
+}
+
+/// The row that a query locks, if it is one.
+fn locked(query: &Query) -> Option<(&'static str, &str)> {
+    let Query::Rows { table, select } = query else { return None };
+    let (_, values) = select.conditions.iter().find(|(column, _)| *column == "id")?;
+    match &values[..] {
+        [SqlValue::Text(id)] if select.lock => Some((table, id)),
+        _ => None,
+    }
+}
+
+/// The statements that read these and do nothing else, one for each. `None`: they take locks, or too much
+/// is asked for.
+pub(crate) fn reads(
+    tx: &Tx,
+    queries: &[Query],
+    viewer: &str,
+) -> Result<Option<Vec<Step<'static>>>, StoreError> {
+    let mut reads = Vec::with_capacity(queries.len());
+    for query in queries {
+        let Query::Rows { table, select } = query else { return Ok(None) };
+        // Each number of values is a text of its own, to be prepared.
+        if query.locks() || select.conditions.iter().any(|(_, values)| values.len() > 1) {
+            return Ok(None);
+        }
+        push_steps(&mut reads, tx, table, select, viewer)?;
+    }
+    Ok(Some(reads))
 }
 
 async fn tags(tx: &mut Tx, object_id: &str) -> Result<Tags, StoreError> {

@@ -9,7 +9,7 @@ use axum::{
 use navigator_model::{Revision, Scope};
 use navigator_resources::{
     AttributeValue as _, Caller, Facts, MemberAction, Refusal, Resource, Row, Rules, Select,
-    SqlValue, Stop, Writes, sharing,
+    SqlValue, Stop, sharing,
 };
 use serde_json::{Map, Value};
 
@@ -82,21 +82,24 @@ pub(crate) async fn update<R: Rules>(
     access.permit(access.named(&rule, &attributes), About::Changed(&row, &attributes)).await?;
     let update: R::Update = input(&attributes)?;
     let shared = attributes.get("shared").and_then(|value| bool::from_json(value).ok());
-    let mut changed: Vec<String> = Vec::new();
-    let (mut shown, moved) = state
+    let (mut rows, moved) = state
         .store
-        .decide_all(&caller, &state.settings, &now(), 2, |step, facts, context| {
-            if step > 0 {
-                return Ok((outcome::<R>(&changed, facts)?, Writes::new()));
-            }
-            let object = target.load::<R>(facts)?;
-            let (_, writes) = sharing::update(&object, &update, shared, facts, context)?;
-            changed = vec![object.id()];
-            Ok((Vec::new(), writes))
-        })
+        .create_and_show(
+            &[],
+            &caller,
+            &state.settings,
+            &now(),
+            1,
+            |_, facts, context| {
+                let object = target.load::<R>(facts)?;
+                let (_, writes) = sharing::update(&object, &update, shared, facts, context)?;
+                Ok((object.id(), writes))
+            },
+            outcome::<R>,
+        )
         .await?;
     conclude::<R>(&state, moved).await;
-    match shown.pop().and_then(|mut rows| rows.pop()) {
+    match rows.pop() {
         Some(row) => one::<R>(&state, &mut access, row, &None).await,
         None => Err(Refusal::not_found::<R>(ids.id()).into()),
     }

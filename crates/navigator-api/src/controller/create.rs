@@ -6,9 +6,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use navigator_resources::{
-    AttributeValue as _, Caller, Rules, Write, Writes, attribute::Tags, sharing,
-};
+use navigator_resources::{AttributeValue as _, Caller, Rules, Write, attribute::Tags, sharing};
 
 use super::{Ids, access, embed::present_all, input, outcome};
 use crate::{
@@ -42,33 +40,27 @@ pub(crate) async fn create<R: Rules>(
     let tags: Vec<Vec<String>> = items.iter().map(named_tags).collect();
     R::check_bulk(&inputs)?;
     let parent_id = ids.parent.as_deref();
-    let mut created: Vec<String> = Vec::with_capacity(inputs.len());
-    let (mut shown, moved) = state
+    let (rows, moved) = state
         .store
-        .create_all(
+        .create_and_show(
             &[declaration],
             &caller,
             &state.settings,
             &now(),
-            inputs.len() + 1,
+            inputs.len(),
             |index, facts, context| {
-                let Some(input) = inputs.get(index) else {
-                    return Ok((outcome::<R>(&created, facts)?, Writes::new()));
-                };
+                let input = &inputs[index];
                 let (object, mut writes) = sharing::create::<R>(input, parent_id, facts, context)?;
                 if !tags[index].is_empty() {
                     let (id, add) = (object.id(), tags[index].clone());
                     writes.push(Write::Tag { id, add, remove: Vec::new() });
                 }
-                // From the start again where the transaction is.
-                created.truncate(index);
-                created.push(object.id());
-                Ok((Vec::new(), writes))
+                Ok((object.id(), writes))
             },
+            outcome::<R>,
         )
         .await?;
     state.wake(moved);
-    let rows = shown.pop().unwrap_or_default();
     let moment = present::moment(&state);
     let mut answer = JsonText::object(if many { declaration.collection } else { declaration.name });
     answer.text().extend_from_slice(if many { b"[" } else { b"" });

@@ -64,25 +64,29 @@ pub struct FloatingIp {
     pub port_forwardings: ForwardingItems,
     #[field(
         name = "port_details",
+        shown,
         computed = "(SELECT p.id || ' ' || p.network_id || ' ' || p.mac_address || ' ' || CASE WHEN p.admin_state_up THEN 'true' ELSE 'false' END || ' ' || p.status FROM ports p WHERE p.id = floatingips.port_id)"
     )]
     pub port_details: Details,
     // Text that users choose: kept apart from what can be split at spaces.
-    #[field(hidden, computed = "(SELECT p.name FROM ports p WHERE p.id = floatingips.port_id)")]
+    #[field(hidden, shown, computed = "(SELECT p.name FROM ports p WHERE p.id = floatingips.port_id)")]
     pub port_name: Option<String>,
     #[field(
         hidden,
+        shown,
         computed = "(SELECT p.device_id FROM ports p WHERE p.id = floatingips.port_id)"
     )]
     pub port_device_id: Option<String>,
     #[field(
         hidden,
+        shown,
         computed = "(SELECT p.device_owner FROM ports p WHERE p.id = floatingips.port_id)"
     )]
     pub port_device_owner: Option<String>,
     #[field(create, update, unset)]
     pub qos_policy_id: Option<QosPolicyId>,
     #[field(
+        shown,
         computed = "(SELECT n.qos_policy_id FROM networks n WHERE n.id = floatingips.floating_network_id)"
     )]
     pub qos_network_policy_id: Option<QosPolicyId>,

@@ -38,7 +38,7 @@ pub struct Network {
     pub id: NetworkId,
     #[field(create, update, filter, sort, default = Text::default())]
     pub name: Text<255>,
-    #[field(computed = "(SELECT string_agg(s.id, ',') FROM subnets s WHERE s.network_id = networks.id)")]
+    #[field(shown, computed = "(SELECT string_agg(s.id, ',') FROM subnets s WHERE s.network_id = networks.id)")]
     pub subnets: Vec<SubnetId>,
     #[field(create, update, filter, sort, default = true)]
     pub admin_state_up: bool,
@@ -59,9 +59,9 @@ pub struct Network {
     /// Topologies that are made automatically lead out by it: at most one, and an external one.
     #[field(create, update, filter, default = false)]
     pub is_default: bool,
-    #[field(computed = "(SELECT MIN(p.address_scope_id) FROM subnets s JOIN subnetpools p ON p.id = s.subnetpool_id WHERE s.network_id = networks.id AND s.ip_version = 4)")]
+    #[field(shown, computed = "(SELECT MIN(p.address_scope_id) FROM subnets s JOIN subnetpools p ON p.id = s.subnetpool_id WHERE s.network_id = networks.id AND s.ip_version = 4)")]
     pub ipv4_address_scope: Option<AddressScopeId>,
-    #[field(computed = "(SELECT MIN(p.address_scope_id) FROM subnets s JOIN subnetpools p ON p.id = s.subnetpool_id WHERE s.network_id = networks.id AND s.ip_version = 6)")]
+    #[field(shown, computed = "(SELECT MIN(p.address_scope_id) FROM subnets s JOIN subnetpools p ON p.id = s.subnetpool_id WHERE s.network_id = networks.id AND s.ip_version = 6)")]
     pub ipv6_address_scope: Option<AddressScopeId>,
     #[field(create, update, filter, sort, default = 0)]
     pub mtu: u32,
@@ -70,7 +70,7 @@ pub struct Network {
     #[field(create, sort, default = Vec::new())]
     pub availability_zone_hints: Vec<String>,
     /// Zones of the agents that serve its DHCP.
-    #[field(computed = "(SELECT string_agg(z.zone, ',') FROM (SELECT DISTINCT a.availability_zone AS zone FROM ports p JOIN agents a ON a.host = p.host_id AND a.agent_type = 'DHCP agent' WHERE p.network_id = networks.id AND p.device_owner = 'network:dhcp') z)")]
+    #[field(shown, computed = "(SELECT string_agg(z.zone, ',') FROM (SELECT DISTINCT a.availability_zone AS zone FROM ports p JOIN agents a ON a.host = p.host_id AND a.agent_type = 'DHCP agent' WHERE p.network_id = networks.id AND p.device_owner = 'network:dhcp') z)")]
     pub availability_zones: Vec<String>,
     #[field(name = "provider:network_type", create, filter, unset, input = Option<Text<32>>)]
     pub network_type: NetworkType,

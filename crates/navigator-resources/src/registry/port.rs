@@ -146,11 +146,11 @@ pub struct Port {
     pub vif_details: Dict,
     #[field(create, update, unset)]
     pub qos_policy_id: Option<QosPolicyId>,
-    #[field(computed = qos::NETWORK_POLICY)]
+    #[field(shown, computed = qos::NETWORK_POLICY)]
     pub qos_network_policy_id: Option<QosPolicyId>,
-    #[field(computed = qos::GUARANTEES)]
+    #[field(shown, computed = qos::GUARANTEES)]
     pub resource_request: ResourceRequest,
-    #[field(computed = trunk::DETAILS)]
+    #[field(shown, computed = trunk::DETAILS)]
     pub trunk_details: TrunkDetails,
     /// What its addresses are called; `dns_assignment` shows the names.
     #[field(create, update, default = DnsName::default())]

@@ -1,6 +1,7 @@
 //! Statements on PostgreSQL connections: values in, rows out. Never decides what to do about an error,
 //! except that a read is asked again where its connection was broken.
 
+use futures::TryStreamExt as _;
 use navigator_resources::{Row, SqlType, SqlValue};
 use sqlx::{
     AssertSqlSafe, Column as _, Error, PgConnection, Postgres, Row as _, Type, TypeInfo as _,
@@ -8,13 +9,14 @@ use sqlx::{
     query::Query,
 };
 
-use super::decode_all;
+use super::{SLICE, decode_all};
 use crate::{
     pool::Connections,
     sql::{Param, Sql},
 };
 use pool::{Pool, Wanted, is_broken};
 
+mod latch;
 mod message;
 pub(crate) mod pool;
 mod transaction;
@@ -50,12 +52,11 @@ async fn read_once(
     let mut taken = connections.waited(connections.pool.take(wanted)).await?;
     let fetched = tokio::select! {
         biased;
-        fetched = fetch_rows(taken.connection(), sql) => fetched,
+        fetched = fetch_rows(taken.connection(), sql, columns) => fetched,
         () = connections.pool.gone(connections.patience) => return Err(Error::PoolTimedOut),
     };
-    // Before its rows are decoded: somebody may wait for the connection.
     taken.give_back_after(&fetched);
-    decoded(&fetched?, columns).await
+    fetched
 }
 
 /// The text is built from declarations and constants only; see `sql.rs`.
@@ -72,8 +73,23 @@ fn query(sql: &Sql) -> Query<'static, Postgres, PgArguments> {
     query.persistent(!sql.plan_for_values)
 }
 
-async fn fetch_rows(connection: &mut PgConnection, sql: &Sql) -> Result<Vec<PgRow>, Error> {
-    query(sql).fetch_all(connection).await
+/// Each row is decoded when it comes: meanwhile PostgreSQL makes the next ones.
+async fn fetch_rows(
+    connection: &mut PgConnection,
+    sql: &Sql,
+    columns: &[(&'static str, SqlType)],
+) -> Result<Vec<Row>, Error> {
+    let mut fetched = query(sql).fetch(connection);
+    let mut rows = Vec::new();
+    while let Some(row) = fetched.try_next().await? {
+        if rows.is_empty() {
+            check(&row, columns)?;
+        } else if rows.len().is_multiple_of(SLICE) {
+            tokio::task::yield_now().await;
+        }
+        rows.push(decode(&row, columns)?);
+    }
+    Ok(rows)
 }
 
 async fn decoded(rows: &[PgRow], columns: &[(&'static str, SqlType)]) -> Result<Vec<Row>, Error> {

@@ -27,7 +27,7 @@ pub(super) fn associate(
     let (address, subnet_id) = chosen(&port, asked)?;
     let others = vec![Query::rows::<FloatingIp>(Select::eq("port_id", port.id.to_string()))];
     let external = floating_ip.floating_network_id;
-    let router_id = router_for(external, &port, subnet_id, others, facts)?
+    let router_id = router_for(external, &port, subnet_id, floating_ip.router_id, others, facts)?
         .ok_or_else(|| Refusal::ExternalGatewayForFloatingIPNotFound {
             external_network_id: floating_ip.floating_network_id.to_string(),
             subnet_id: subnet_id.to_string(),
@@ -101,29 +101,37 @@ fn chosen(port: &Port, asked: Option<Ipv4Addr>) -> Result<(Ipv4Addr, SubnetId), 
 }
 
 /// The router on the subnet whose gateway is on the external network: of several the one that has
-/// the subnet's gateway address, because instances answer through it; else the first. `beside` is what
-/// the caller asks for next, whichever it is.
+/// the subnet's gateway address, because instances answer through it; else the first. `likely` is what it is if nothing has moved, so
+/// that nobody has to look for it before it is held. `beside` is what the caller asks for next, whichever
+/// it is.
 pub(crate) fn router_for(
     external: NetworkId,
     port: &Port,
     subnet_id: SubnetId,
+    likely: Option<RouterId>,
     beside: Vec<Query>,
     facts: &Facts,
 ) -> Result<Option<RouterId>, Stop> {
+    // Held, so that its gateway and its interface stay while something comes to need them.
+    let held = |ids: Vec<SqlValue>| Select::any("id", ids).held();
     let on_network = Select::eq("network_id", port.network_id.to_string())
         .and("device_owner", ROUTER_INTERFACE_OWNER);
+    let ask = |ids: Vec<SqlValue>| {
+        let subnet = Query::rows::<Subnet>(Select::eq("id", subnet_id.to_string()));
+        let own = [Query::rows::<Router>(held(ids)), Query::rows::<Port>(on_network.clone()), subnet];
+        facts.ask(own.into_iter().chain(beside.iter().cloned()))
+    };
+    if let Some(likely) = likely {
+        ask(vec![likely.to_string().into()])?;
+    }
     let mut interfaces: Vec<Port> = facts.list(on_network.clone())?;
     interfaces.retain(|i| i.fixed_ips.iter().any(|fixed| fixed.subnet_id == subnet_id));
     if interfaces.is_empty() {
         return Ok(None);
     }
-    let ids = interfaces.iter().map(|i| SqlValue::from(i.device_id.to_string()));
-    // Held, so that its gateway and its interface stay while something comes to need them.
-    let held = Select::any("id", ids).held();
-    let subnet = Select::eq("id", subnet_id.to_string());
-    let own = [Query::rows::<Router>(held.clone()), Query::rows::<Port>(on_network)];
-    facts.ask(own.into_iter().chain([Query::rows::<Subnet>(subnet)]).chain(beside))?;
-    let mut routers: Vec<Router> = facts.list(held)?;
+    let ids: Vec<_> = interfaces.iter().map(|i| i.device_id.to_string().into()).collect();
+    ask(ids.clone())?;
+    let mut routers: Vec<Router> = facts.list(held(ids))?;
     routers.retain(|r| r.external_gateway_info.as_ref().is_some_and(|g| g.network_id == external));
     let gateway_ip = facts.find::<Subnet>(subnet_id)?.and_then(|subnet| subnet.gateway_ip);
     let is_default = |router: &&Router| {

@@ -166,7 +166,9 @@ fn check(
     let conflicts = conflicts(forwarding);
     let rivals = conflicts.iter().map(|(select, _)| Query::rows::<PortForwarding>(select.clone()));
     let beside = [Query::rows::<FloatingIp>(of_port())].into_iter().chain(rivals).collect();
-    let router_id = router_for(external, &port, subnet_id, beside, facts)?.ok_or_else(|| {
+    let likely = floating_ip.router_id;
+    let router_id = router_for(external, &port, subnet_id, likely, beside, facts)?;
+    let router_id = router_id.ok_or_else(|| {
         bad(format!("External network {external} is not reachable from subnet {subnet_id}"))
     })?;
     only_router(forwarding, floating_ip, router_id, facts)?;

@@ -20,7 +20,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::message::Prepared;
+use super::{
+    latch::{Latch, Latches},
+    message::Prepared,
+};
 use crate::error::{Fault, fault};
 
 /// Between attempts to reach a server that is not there yet, at first and at most.
@@ -42,6 +45,7 @@ struct Inner {
     idle: Mutex<Vec<Idle>>,
     open: Arc<AtomicU32>,
     closed: AtomicBool,
+    latches: Latches,
 }
 
 struct Idle {
@@ -96,7 +100,13 @@ impl Pool {
             idle: Mutex::default(),
             open: Arc::default(),
             closed: AtomicBool::new(false),
+            latches: Latches::default(),
         }))
+    }
+
+    /// See `latch.rs`.
+    pub(super) async fn latch(&self, table: &'static str, id: &str) -> Latch {
+        self.0.latches.take(table, id).await
     }
 
     /// For a connection that is not one of these.

@@ -8,6 +8,7 @@ use sqlx::{Error, Executor as _};
 
 use super::{
     decoded, fetch_rows, is_hopeless,
+    latch::Latch,
     message::{Answer, Message},
     pool::{Pool, Taken, Wanted, is_broken},
     query,
@@ -22,6 +23,8 @@ pub(crate) struct Transaction {
     taken: Option<Taken>,
     /// The statement that begins it, until it has begun.
     begin: Option<&'static str>,
+    /// Of the row that it locks first, until it has ended.
+    latch: Option<Latch>,
 }
 
 /// What a statement of a transaction answered, decoded.
@@ -37,7 +40,19 @@ impl Transaction {
         begin: &'static str,
     ) -> Result<Self, Error> {
         let taken = connections.waited(connections.pool.take(Wanted::Any)).await?;
-        Ok(Self { connections: connections.clone(), taken: Some(taken), begin: Some(begin) })
+        Ok(Self {
+            connections: connections.clone(),
+            taken: Some(taken),
+            begin: Some(begin),
+            latch: None,
+        })
+    }
+
+    /// Before a row is locked: if it is the first one, waits for whoever of this server has it.
+    pub(crate) async fn latch(&mut self, table: &'static str, id: &str) {
+        if self.begin.is_some() && self.latch.is_none() {
+            self.latch = Some(self.connections.pool.latch(table, id).await);
+        }
     }
 
     pub(crate) async fn run(&mut self, step: &Step<'_>) -> Result<Answered, Error> {
@@ -55,8 +70,8 @@ impl Transaction {
                 Ok(Answered { rows: Vec::new(), affected })
             }
             false => {
-                let rows = fetch_rows(connection, &step.sql).await?;
-                Ok(Answered { rows: decoded(&rows, step.columns).await?, affected: 0 })
+                let rows = fetch_rows(connection, &step.sql, step.columns).await?;
+                Ok(Answered { rows, affected: 0 })
             }
         }
     }
@@ -153,17 +168,19 @@ impl Transaction {
         self.taken.as_mut().ok_or(Error::PoolTimedOut)
     }
 
-    /// The statement and COMMIT in one message where that can be.
-    pub(crate) async fn commit_after(mut self, step: &Step<'_>) -> Result<Vec<Row>, Error> {
+    /// The statements and COMMIT in one message where that can be. The rows of each.
+    pub(crate) async fn commit_after(mut self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, Error> {
         self.begun().await?;
         let (connection, prepared) = self.taken()?.parts();
-        let message = Message { begin: None, statements: &[&step.sql], end: Some("COMMIT") };
+        let statements: Vec<&Sql> = steps.iter().map(|step| &step.sql).collect();
+        let message = Message { begin: None, statements: &statements, end: Some("COMMIT") };
         let answers = match message.send(connection, prepared).await {
             None => {
-                let answered = self.run(step).await;
+                let answered = self.run_apart(steps).await;
                 let end = if answered.is_ok() { "COMMIT" } else { "ROLLBACK" };
                 let ended = self.end(end).await;
-                return answered.and_then(|answered| ended.map(|()| answered.rows));
+                let rows = |answered: Vec<Answered>| answered.into_iter().map(|a| a.rows).collect();
+                return answered.and_then(|answered| ended.map(|()| rows(answered)));
             }
             Some(Ok(answers)) => answers,
             Some(Err(error)) => {
@@ -175,13 +192,16 @@ impl Transaction {
         if let Some(taken) = self.taken {
             taken.give_back();
         }
-        let rows: Vec<_> = answers.into_iter().flat_map(|answer| answer.rows).collect();
-        decoded(&rows, step.columns).await
+        let mut rows = Vec::with_capacity(steps.len());
+        for (answer, step) in answers.iter().zip(steps) {
+            rows.push(decoded(&answer.rows, step.columns).await?);
+        }
+        Ok(rows)
     }
 
     /// By COMMIT or ROLLBACK, which end it also where they fail.
     pub(crate) async fn end(self, statement: &'static str) -> Result<(), Error> {
-        let Self { taken, begin, .. } = self;
+        let Self { taken, begin, latch: _latch, .. } = self;
         let Some(mut taken) = taken else { return Err(Error::PoolTimedOut) };
         let ended = match begin {
             // Nothing was asked.
