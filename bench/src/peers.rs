@@ -5,8 +5,9 @@
 mod case;
 mod measure;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, ensure};
 use navigator_lab::{Api, Host};
 use navigator_testkit::{Navigator, Postgres, Site, navigator};
 
@@ -21,6 +22,8 @@ use measure::Measured;
 const WORKERS: u32 = 2;
 const CONCURRENCY: &[usize] = &[1, 16];
 const ROUNDS: usize = 2;
+/// Several times as long as autovacuum sleeps.
+const LONGEST_WAIT: Duration = Duration::from_secs(240);
 
 const CPU_GOAL: f64 = 100.0;
 const P99_GOAL: f64 = 50.0;
@@ -58,7 +61,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let keystone = Keystone::start(&host)?;
     let stock = Stock::start(&host, WORKERS)?;
     let postgres = Postgres::start();
-    let server = start_navigator(&host, &postgres);
+    let database = postgres.database();
+    let server = start_navigator(&host, &database);
     let taken = start.elapsed().as_secs_f64();
     println!(
         "Keystone, stock Neutron with {WORKERS} workers and Navigator are there after {taken:.0} s"
@@ -71,6 +75,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let own = vec![Part::new("server", process)];
     let others = vec![Part { name: "PostgreSQL", roots: postgres.processes() }];
     let navigator = peer("Navigator", &host, &keystone, server.api_address, own, others)?;
+    wait_for_statistics(&postgres, &database)?;
 
     println!(
         "\n{:<26} {:>4}  {:<9} {:>8} {:>9} {:>9} {:>7} {:>10} {:>10}",
@@ -94,9 +99,9 @@ pub(crate) fn run() -> anyhow::Result<()> {
     memory(&stock, &navigator)
 }
 
-fn start_navigator<'a>(host: &'a Host, postgres: &Postgres) -> Navigator<'a> {
+fn start_navigator<'a>(host: &'a Host, database: &str) -> Navigator<'a> {
     let address = loopback(9797);
-    let config = navigator::all_in_one(host, address, Some(&postgres.database()), &[]);
+    let config = navigator::all_in_one(host, address, Some(database), &[]);
     // Clients and PostgreSQL want the other processor.
     let config = config.replacen("[server]\n", "[server]\nworkers = 1\n", 1);
     // Requests are logged on neither side.
@@ -107,6 +112,21 @@ fn start_navigator<'a>(host: &'a Host, postgres: &Postgres) -> Navigator<'a> {
         &format!("{networks}{}{config}", Keystone::identity()),
         address,
     )
+}
+
+/// MariaDB has counted its rows while stock's were made. PostgreSQL looks once a minute whether there is
+/// something to count, and until then plans as if there were hardly any.
+fn wait_for_statistics(postgres: &Postgres, url: &str) -> anyhow::Result<()> {
+    const COUNTED: &str = "SELECT count(last_autoanalyze) FROM pg_stat_user_tables \
+                           WHERE relname = 'ports'";
+    let name = url.split(['/', '?']).find(|part| part.starts_with("test_")).context("a name")?;
+    let start = Instant::now();
+    while postgres.sql(name, COUNTED).trim() != "1" {
+        ensure!(start.elapsed() < LONGEST_WAIT, "PostgreSQL's autovacuum did nothing");
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    println!("PostgreSQL knows of them {:.0} s later", start.elapsed().as_secs_f64());
+    Ok(())
 }
 
 /// With a network of many ports, a router, and a floating IP that forwards may be made of.

@@ -113,7 +113,7 @@ async fn admitted(State(gate): State<Gate>, request: Request, next: Next) -> Res
         Err(refused) => return refused,
     };
     let length = request.body().size_hint().lower();
-    match gate.turns.taken(&project, length).await {
+    match gate.turns.taken(&project, request.method(), length).await {
         Ok(_turn) => next.run(request).await,
         Err(fault) => fault.into_response(),
     }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use axum::http::Method;
 use navigator_model::ProjectId;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -21,6 +22,9 @@ const FOR_EACH_PROCESSOR: usize = 2;
 const FEWEST: usize = 4;
 /// As many as PostgreSQL has connections.
 const MOST: usize = 16;
+/// A read takes two places: it waits for no lock and hardly for anything else, so that one for each
+/// processor keeps all of them at work.
+const OF_READ: u32 = 2;
 /// A body above this takes so many places that no other such body is at work: what it becomes when it
 /// is understood can be many times as large, and takes its time.
 const LARGE: u64 = 64 << 10;
@@ -53,6 +57,21 @@ impl Turns {
     pub(crate) fn on(processors: usize) -> Self {
         let at_once = (processors * FOR_EACH_PROCESSOR).clamp(FEWEST, MOST);
         Self { at_once: at_once as u32, projects: Arc::default() }
+    }
+
+    /// A request with a body of this length at least waits for its project's turn.
+    pub(crate) async fn taken(
+        &self,
+        project: &ProjectId,
+        method: &Method,
+        body: u64,
+    ) -> Result<Turn, Fault> {
+        let places = match body {
+            _ if body > LARGE => self.places_of_large(),
+            _ if method.is_safe() => OF_READ,
+            _ => 1,
+        };
+        self.turn(project, places).await.map(Turn)
     }
 
     fn places_of_large(&self) -> u32 {
@@ -101,17 +120,30 @@ impl Drop for Here {
 /// A request whose turn it is, until it is answered.
 pub(crate) struct Turn(#[expect(dead_code, reason = "held")] (OwnedSemaphorePermit, Here));
 
-impl Turns {
-    /// A request with a body of this length at least waits for its project's turn.
-    pub(crate) async fn taken(&self, project: &ProjectId, body: u64) -> Result<Turn, Fault> {
-        let places = if body > LARGE { self.places_of_large() } else { 1 };
-        self.turn(project, places).await.map(Turn)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const GET: &Method = &Method::GET;
+    const POST: &Method = &Method::POST;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_project_has_half_as_many_reads_at_work() {
+        for (processors, reads) in [(1, 2), (2, 2), (6, 6), (64, 8)] {
+            let turns = Turns::on(processors);
+            let (many, few) = (ProjectId("many".to_owned()), ProjectId("few".to_owned()));
+            let mut at_work = Vec::new();
+            for _ in 0..reads {
+                at_work.push(turns.taken(&many, GET, 0).await.unwrap());
+            }
+            assert!(matches!(turns.taken(&many, POST, 0).await, Err(Fault::Busy)));
+            assert!(turns.taken(&few, GET, 0).await.is_ok());
+            at_work.pop();
+            let writes = [turns.taken(&many, POST, 0).await, turns.taken(&many, POST, 0).await];
+            assert!(writes.iter().all(Result::is_ok));
+            assert!(matches!(turns.taken(&many, GET, 0).await, Err(Fault::Busy)));
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_project_with_many_requests_holds_up_no_other() {
@@ -120,17 +152,17 @@ mod tests {
             let (many, few) = (ProjectId("many".to_owned()), ProjectId("few".to_owned()));
             let mut at_work = Vec::new();
             for _ in 0..turns.at_once {
-                at_work.push(turns.taken(&many, LARGE).await.unwrap());
+                at_work.push(turns.taken(&many, POST, LARGE).await.unwrap());
             }
-            assert!(matches!(turns.taken(&many, 0).await, Err(Fault::Busy)));
+            assert!(matches!(turns.taken(&many, POST, 0).await, Err(Fault::Busy)));
             assert!(turns.turn(&few, turns.at_once).await.is_ok());
             at_work.pop();
-            assert!(turns.taken(&many, 0).await.is_ok());
-            assert!(matches!(turns.taken(&many, LARGE + 1).await, Err(Fault::Busy)));
+            assert!(turns.taken(&many, POST, 0).await.is_ok());
+            assert!(matches!(turns.taken(&many, POST, LARGE + 1).await, Err(Fault::Busy)));
             drop(at_work);
-            let large = turns.taken(&many, LARGE + 1).await.unwrap();
-            let small = turns.taken(&many, LARGE).await.unwrap();
-            assert!(matches!(turns.taken(&many, LARGE + 1).await, Err(Fault::Busy)));
+            let large = turns.taken(&many, POST, LARGE + 1).await.unwrap();
+            let small = turns.taken(&many, POST, LARGE).await.unwrap();
+            assert!(matches!(turns.taken(&many, POST, LARGE + 1).await, Err(Fault::Busy)));
             drop((large, small));
             assert!(turns.projects().is_empty());
         }

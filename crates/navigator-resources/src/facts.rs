@@ -32,6 +32,18 @@ impl From<Refusal> for Stop {
     }
 }
 
+/// Two parts of a decision, neither of which depends on the other: what both need is loaded at once. Where
+/// both refuse, the first one says why.
+pub fn both<A, B>(one: Result<A, Stop>, other: Result<B, Stop>) -> Result<(A, B), Stop> {
+    match (one, other) {
+        (Err(Stop::Need(mut queries)), Err(Stop::Need(more))) => {
+            queries.extend(more);
+            Err(Stop::Need(queries))
+        }
+        (one, other) => Ok((one?, other?)),
+    }
+}
+
 /// Equality conditions on columns; several values of one column are alternatives.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Select {
@@ -267,5 +279,29 @@ impl Facts {
             Fact::Segment(id) => Ok(*id),
             _ => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_parts_of_a_decision_need_is_asked_for_at_once() {
+        let need = |id: &str| Err(Stop::Need(vec![Query::Tags { object_id: id.to_owned() }]));
+        let refused = || Err(Stop::Refuse(Refusal::NoNetworkAvailable {}));
+        let asked = |stopped: Result<((), ()), Stop>| match stopped {
+            Err(Stop::Need(queries)) => queries.len(),
+            Err(_) => 0,
+            Ok(_) => 9,
+        };
+        assert_eq!(asked(both(need("1"), need("2"))), 2);
+        assert_eq!(asked(both(need("1"), Ok(()))), 1);
+        assert_eq!(asked(both(Ok(()), need("2"))), 1);
+        // The first is not known to agree yet.
+        assert_eq!(asked(both(need("1"), refused())), 1);
+        assert_eq!(asked(both(refused(), need("2"))), 0);
+        assert_eq!(asked(both(Ok(()), refused())), 0);
+        assert_eq!(asked(both(Ok(()), Ok(()))), 9);
     }
 }

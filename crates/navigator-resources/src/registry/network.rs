@@ -5,7 +5,7 @@ use navigator_model::{NetworkId, ObjectKey, ProjectId, Scope, SubnetId};
 
 use crate::{
     Caller, Context, Facts, Port, Refusal, Resource, Rules, Select, Standard, Stop, Subnet, Write,
-    Writes, attribute::{DnsDomain, Text}, qos, registry::{
+    Writes, attribute::{DnsDomain, Text}, facts::both, qos, registry::{
         address_scope::AddressScopeId,
         agent::{self, DHCP_AGENT},
         floating_ip, port,
@@ -128,7 +128,10 @@ impl Rules for Network {
     ) -> Result<(Self, Writes), Stop> {
         agent::check_zones(DHCP_AGENT, &input.availability_zone_hints, facts)?;
         let id = NetworkId(context.uuid("network"));
-        let chosen = segment::choose(id, input, facts, context)?;
+        let (chosen, qos_policy_id) = both(
+            segment::choose(id, input, facts, context),
+            qos_policy(input, facts, context),
+        )?;
         let segment = chosen.first().cloned().ok_or(Refusal::NoNetworkAvailable {})?;
         let network = Self {
             id,
@@ -153,7 +156,7 @@ impl Rules for Network {
             segmentation_id: segment.segmentation_id,
             segments: ShownSegments::default(),
             l2_adjacency: true,
-            qos_policy_id: qos_policy(input, facts, context)?,
+            qos_policy_id,
             auto_allocated: false,
             standard: Standard::new(
                 input.standard.project_id.clone(),
