@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use navigator_lab::{Api, Host};
 use navigator_testkit::{Navigator, Postgres, Site, navigator};
+use nix::sys::signal::Signal;
 
 use crate::{
     figures::{heading, verdict},
@@ -22,6 +23,7 @@ use measure::Measured;
 const WORKERS: u32 = 2;
 const CONCURRENCY: &[usize] = &[1, 16];
 const ROUNDS: usize = 2;
+const CATCHES_UP: Duration = Duration::from_secs(2);
 /// Several times as long as autovacuum sleeps.
 const LONGEST_WAIT: Duration = Duration::from_secs(240);
 
@@ -44,6 +46,30 @@ struct Peer<'a> {
 impl Peer<'_> {
     fn api(&self) -> Api {
         client(self.host, self.address, &self.token)
+    }
+}
+
+/// A peer that stands still, since what it does for itself would count as the other's time: stock has a
+/// quarter of a processor at work while nobody asks it.
+struct Still<'a, 'b>(&'a Peer<'b>);
+
+impl<'a, 'b> Still<'a, 'b> {
+    fn made(peer: &'a Peer<'b>) -> anyhow::Result<Self> {
+        let still = Self(peer);
+        still.signal(Signal::SIGSTOP)?;
+        Ok(still)
+    }
+
+    fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        self.0.own.iter().chain(&self.0.others).try_for_each(|part| part.signal(signal))
+    }
+}
+
+impl Drop for Still<'_, '_> {
+    /// Before it is asked, it does what it would have done meanwhile.
+    fn drop(&mut self) {
+        let _ = self.signal(Signal::SIGCONT);
+        std::thread::sleep(CATCHES_UP);
     }
 }
 
@@ -85,7 +111,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
         for clients in CONCURRENCY {
             let mut pair = [Measured::default(), Measured::default()];
             for _ in 0..ROUNDS {
-                for (measured, peer) in pair.iter_mut().zip([&stock, &navigator]) {
+                for (measured, (peer, other)) in
+                    pair.iter_mut().zip([(&stock, &navigator), (&navigator, &stock)])
+                {
+                    let _still = Still::made(other)?;
                     measure::round(peer, *case, *clients, measured)?;
                 }
             }

@@ -4,6 +4,10 @@
 use std::{collections::HashMap, fs};
 
 use anyhow::Context as _;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 
 /// One part of a server, such as its API, by the processes that it began with.
 pub(crate) struct Part {
@@ -20,6 +24,15 @@ impl Part {
         let stats = stats()?;
         let used = family(&self.roots, &stats).into_iter().filter_map(|pid| stats.get(&pid));
         Ok(used.map(|stat| stat.cpu_ms).sum())
+    }
+
+    /// Sends a signal to each of its processes.
+    pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        for pid in family(&self.roots, &stats()?) {
+            // One that has ended meanwhile needs none.
+            let _ = kill(Pid::from_raw(pid.cast_signed()), signal);
+        }
+        Ok(())
     }
 
     /// With pages that several processes share counted once.

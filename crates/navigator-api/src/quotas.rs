@@ -18,7 +18,7 @@ use navigator_store::Limits;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    body,
+    body::{self, Attributes},
     fault::Fault,
     policy::{Guarded, Said},
     state::ApiState,
@@ -66,6 +66,32 @@ fn authorize_show(state: &ApiState, caller: &Caller, project: &ProjectId) -> Res
 fn limits(state: &ApiState, own: &Limits) -> BTreeMap<&'static str, i64> {
     let limit = |quota| own.get(quota).copied().unwrap_or_else(|| state.settings.limit(quota));
     names().map(|quota| (quota, limit(quota))).collect()
+}
+
+/// Before many objects are made: refuses if one of their projects has no room for all of its own. What
+/// decides is the transaction that makes them; a hopeless one is not begun.
+pub(crate) async fn check_room(
+    state: &ApiState,
+    declaration: &'static Declaration,
+    items: &[Attributes],
+) -> Result<(), Fault> {
+    let mut wanted: BTreeMap<&str, i64> = BTreeMap::new();
+    for item in items {
+        let project = item.get("project_id").and_then(Value::as_str).unwrap_or_default();
+        *wanted.entry(project).or_default() += 1;
+    }
+    wanted.retain(|project, _| declaration.is_counted() && !project.is_empty());
+    for (project, more) in wanted {
+        let project = ProjectId::from(project);
+        let own = state.store.quotas(&project).await?;
+        let quota = declaration.quota;
+        let limit = own.get(quota).copied().unwrap_or_else(|| state.settings.limit(quota));
+        let used = state.store.used(&project, &[declaration]).await?;
+        if limit >= 0 && used.iter().sum::<i64>() + more > limit {
+            return Err(Refusal::OverQuota { overs: format!("['{quota}']") }.into());
+        }
+    }
+    Ok(())
 }
 
 /// Projects for which something was set.

@@ -278,15 +278,18 @@ fn attribute(field: &Field, table: &str) -> TokenStream {
     }
 }
 
-/// The tags of a resource that may have some: no field of the struct, since no rule looks at them.
+/// The tags of a resource that may have some: no field of the struct, since no rule looks at them. Few
+/// objects have any: a list looks once which have.
 fn tags(options: &ResourceOptions, table: &str) -> Option<TokenStream> {
     let on_create = if options.tags_on_create {
         quote!(::navigator_resources::OnCreate::Unset)
     } else {
         quote!(::navigator_resources::OnCreate::Refused)
     };
-    let sql =
-        format!("(SELECT string_agg(t.tag, '\u{1f}') FROM tags t WHERE t.object_id = {table}.id)");
+    let own = format!("FROM tags t WHERE t.object_id = {table}.id");
+    let sql = format!(
+        "(CASE WHEN EXISTS (SELECT 1 {own}) THEN (SELECT string_agg(t.tag, '\u{1f}') {own}) END)"
+    );
     options.tags.then(|| quote!(::navigator_resources::tagging::attribute(#sql, #on_create)))
 }
 

@@ -6,15 +6,21 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use navigator_resources::{AttributeValue as _, Caller, Rules, Write, attribute::Tags, sharing};
+use navigator_resources::{
+    AttributeValue as _, Caller, Declaration, Rules, Write, attribute::Tags, sharing,
+};
 
 use super::{Ids, access, embed::present_all, input, outcome};
 use crate::{
     body::{self, Attributes, Posted},
     fault::Fault,
     present::{self, JsonText},
+    quotas::check_room,
     state::{ApiState, now},
 };
+
+/// Objects that are checked without letting other requests go on.
+const SLICE: usize = 64;
 
 pub(crate) async fn create<R: Rules>(
     State(state): State<ApiState>,
@@ -29,13 +35,13 @@ pub(crate) async fn create<R: Rules>(
         Posted::One(item) => (false, vec![item]),
         Posted::Many(items) => (true, items),
     };
-    let items: Vec<Attributes> = items
-        .into_iter()
-        .map(|item| body::for_create(declaration, item, &caller, owner.as_deref()))
-        .collect::<Result<_, Fault>>()?;
+    let items = checked(declaration, items, &caller, owner.as_deref()).await?;
     // After what is wrong with the body, as in Neutron.
     access.check_ever(&access.rule("create"))?;
     access.permit_create(&items).await?;
+    if many {
+        check_room(&state, declaration, &items).await?;
+    }
     let inputs: Vec<R::Create> = items.iter().map(input).collect::<Result<_, Fault>>()?;
     let tags: Vec<Vec<String>> = items.iter().map(named_tags).collect();
     R::check_bulk(&inputs)?;
@@ -67,6 +73,23 @@ pub(crate) async fn create<R: Rules>(
     present_all::<R>(&state, &mut access, &rows, &moment, &None, answer.text()).await?;
     answer.text().extend_from_slice(if many { b"]" } else { b"" });
     Ok((StatusCode::CREATED, answer.end()))
+}
+
+/// Many are many milliseconds: others go on meanwhile.
+async fn checked(
+    declaration: &'static Declaration,
+    items: Vec<Attributes>,
+    caller: &Caller,
+    owner: Option<&str>,
+) -> Result<Vec<Attributes>, Fault> {
+    let mut checked = Vec::with_capacity(items.len());
+    for item in items {
+        checked.push(body::for_create(declaration, item, caller, owner)?);
+        if checked.len().is_multiple_of(SLICE) {
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(checked)
 }
 
 /// The tags that a new object starts with; they have been checked.

@@ -5,11 +5,13 @@ use serde_json::{Map, Value, json};
 
 use crate::{AttributeValue, SqlType, SqlValue};
 
-/// `<trunk id> <port id>=<MAC>,… <sub_ports as stored>`; null of a port that is no parent.
-pub(crate) const DETAILS: &str = "(SELECT t.id || ' ' || COALESCE((\
+/// `<trunk id> <port id>=<MAC>,… <sub_ports as stored>`; null of a port that is no parent. Most are none: a
+/// list looks once which are.
+pub(crate) const DETAILS: &str = "(CASE WHEN EXISTS (\
+    SELECT 1 FROM trunks t WHERE t.port_id = ports.id) THEN (SELECT t.id || ' ' || COALESCE((\
     SELECT string_agg(p.id || '=' || p.mac_address, ',') FROM trunk_sub_ports s \
     JOIN ports p ON p.id = s.port_id WHERE s.trunk_id = t.id), '') || ' ' || t.sub_ports \
-    FROM trunks t WHERE t.port_id = ports.id)";
+    FROM trunks t WHERE t.port_id = ports.id) END)";
 
 /// Shown of parent ports only.
 #[derive(Clone, Debug, Default, PartialEq)]
