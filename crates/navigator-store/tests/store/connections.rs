@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use navigator_resources::{Network, Resource, Settings, Write, Writes};
+use navigator_resources::{Network, Resource, Select, Settings, Write, Writes};
 use navigator_store::{Listing, Store, StoreError};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::{
     database::Database,
@@ -97,6 +98,41 @@ async fn a_decision_that_is_given_up_leaves_no_transaction_to_the_next_one() {
     assert_eq!(names(&store).await.unwrap(), 0);
     commit(&store, network(1)).await;
     assert_eq!(names(&store).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_those_who_want_one_row_one_waits_in_the_database() {
+    const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    const WANTED: usize = 4;
+    let database = Database::postgres();
+    let store = database.migrated().await;
+    commit(&store, network(1)).await;
+    let mut holder = PgConnection::connect(&database.url()).await.unwrap();
+    let mut holds = holder.begin().await.unwrap();
+    sqlx::query("SELECT id FROM networks FOR UPDATE").execute(&mut *holds).await.unwrap();
+    let decisions = (0..WANTED).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let (caller, settings) = (caller(), Settings::default());
+            let decided = store.decide(&caller, &settings, NOW, |facts, _| {
+                let locked = facts.rows::<Network>(Select::eq("id", id(1)).locked())?;
+                Ok((locked.len() == 1, Writes::new()))
+            });
+            decided.await.unwrap().0
+        })
+    });
+    let decisions: Vec<_> = decisions.collect();
+    let mut observer = PgConnection::connect(&database.url()).await.unwrap();
+    let mut seen = 0;
+    while seen < 20 {
+        let waiting: i64 = sqlx::query_scalar(WAITING).fetch_one(&mut observer).await.unwrap();
+        assert!(waiting <= 1, "{waiting}");
+        let all_are_there = store.figures().connections as usize == WANTED;
+        seen += usize::from(waiting == 1 && all_are_there);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    holds.rollback().await.unwrap();
+    assert!(join_all(decisions).await.into_iter().all(|found| found.unwrap()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
