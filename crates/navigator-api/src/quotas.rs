@@ -64,8 +64,12 @@ fn authorize_show(state: &ApiState, caller: &Caller, project: &ProjectId) -> Res
 
 /// Every quota with its limit for a project that has these of its own.
 fn limits(state: &ApiState, own: &Limits) -> BTreeMap<&'static str, i64> {
-    let limit = |quota| own.get(quota).copied().unwrap_or_else(|| state.settings.limit(quota));
-    names().map(|quota| (quota, limit(quota))).collect()
+    names().map(|quota| (quota, limit(state, own, quota))).collect()
+}
+
+/// Its own, else that of all projects.
+fn limit(state: &ApiState, own: &Limits, quota: &str) -> i64 {
+    own.get(quota).copied().unwrap_or_else(|| state.settings.limit(quota))
 }
 
 /// Before many objects are made: refuses if one of their projects has no room for all of its own. What
@@ -75,17 +79,20 @@ pub(crate) async fn check_room(
     declaration: &'static Declaration,
     items: &[Attributes],
 ) -> Result<(), Fault> {
+    if !declaration.is_counted() {
+        return Ok(());
+    }
     let mut wanted: BTreeMap<&str, i64> = BTreeMap::new();
     for item in items {
         let project = item.get("project_id").and_then(Value::as_str).unwrap_or_default();
         *wanted.entry(project).or_default() += 1;
     }
-    wanted.retain(|project, _| declaration.is_counted() && !project.is_empty());
+    // Some objects are nobody's.
+    wanted.remove("");
+    let quota = declaration.quota;
     for (project, more) in wanted {
         let project = ProjectId::from(project);
-        let own = state.store.quotas(&project).await?;
-        let quota = declaration.quota;
-        let limit = own.get(quota).copied().unwrap_or_else(|| state.settings.limit(quota));
+        let limit = limit(state, &state.store.quotas(&project).await?, quota);
         let used = state.store.used(&project, &[declaration]).await?;
         if limit >= 0 && used.iter().sum::<i64>() + more > limit {
             return Err(Refusal::OverQuota { overs: format!("['{quota}']") }.into());

@@ -123,8 +123,9 @@ async fn of_those_who_want_one_row_one_waits_in_the_database() {
     });
     let decisions: Vec<_> = decisions.collect();
     let mut observer = PgConnection::connect(&database.url()).await.unwrap();
-    let mut seen = 0;
+    let (mut seen, start) = (0, Instant::now());
     while seen < 20 {
+        assert!(start.elapsed() < Duration::from_secs(60), "nobody waits");
         let waiting: i64 = sqlx::query_scalar(WAITING).fetch_one(&mut observer).await.unwrap();
         assert!(waiting <= 1, "{waiting}");
         let all_are_there = store.figures().connections as usize == WANTED;
