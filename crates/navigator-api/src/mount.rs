@@ -6,7 +6,7 @@ use std::{sync::Arc, thread::available_parallelism};
 use axum::{
     Router,
     body::HttpBody as _,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, put},
@@ -29,7 +29,7 @@ use crate::{
     reference, request_id,
     state::ApiState,
     trunks,
-    turns::Turns,
+    turns::{Kind, Turns},
     versions,
 };
 
@@ -113,7 +113,9 @@ async fn admitted(State(gate): State<Gate>, request: Request, next: Next) -> Res
         Err(refused) => return refused,
     };
     let length = request.body().size_hint().lower();
-    match gate.turns.taken(&project, request.method(), length).await {
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let kind = Kind::of(request.method(), route);
+    match gate.turns.taken(&project, kind, length).await {
         Ok(_turn) => next.run(request).await,
         Err(fault) => fault.into_response(),
     }

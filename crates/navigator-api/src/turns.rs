@@ -22,9 +22,12 @@ const FOR_EACH_PROCESSOR: usize = 2;
 const FEWEST: usize = 4;
 /// As many as PostgreSQL has connections.
 const MOST: usize = 16;
-/// A read takes two places: it waits for no lock and hardly for anything else, so that one for each
-/// processor keeps all of them at work.
-const OF_READ: u32 = 2;
+/// What they take, in parts of a place. A read takes two places: it waits for no lock and hardly for
+/// anything else, so that one for each processor keeps all of them at work. Reads of single objects share
+/// statements, the better the more of them come together.
+const OF_WRITE: u32 = 2;
+const OF_READ: u32 = 2 * OF_WRITE;
+const OF_ONE: u32 = 1;
 /// A body above this takes so many places that no other such body is at work: what it becomes when it
 /// is understood can be many times as large, and takes its time.
 const LARGE: u64 = 64 << 10;
@@ -37,6 +40,25 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 pub(crate) struct Turns {
     at_once: u32,
     projects: Arc<Mutex<Projects>>,
+}
+
+/// What a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Write,
+    Read,
+    ReadOne,
+}
+
+impl Kind {
+    /// By its route, whose last part stands for the object that it is about, if it is about one.
+    pub(crate) fn of(method: &Method, route: &str) -> Self {
+        match method.is_safe() {
+            false => Self::Write,
+            true if route.ends_with("/{id}") => Self::ReadOne,
+            true => Self::Read,
+        }
+    }
 }
 
 type Projects = HashMap<ProjectId, Project>;
@@ -63,19 +85,16 @@ impl Turns {
     pub(crate) async fn taken(
         &self,
         project: &ProjectId,
-        method: &Method,
+        kind: Kind,
         body: u64,
     ) -> Result<Turn, Fault> {
-        let places = match body {
-            _ if body > LARGE => self.places_of_large(),
-            _ if method.is_safe() => OF_READ,
-            _ => 1,
+        let parts = match kind {
+            _ if body > LARGE => (self.at_once / 2 + 1) * OF_WRITE,
+            Kind::Write => OF_WRITE,
+            Kind::Read => OF_READ,
+            Kind::ReadOne => OF_ONE,
         };
-        self.turn(project, places).await.map(Turn)
-    }
-
-    fn places_of_large(&self) -> u32 {
-        self.at_once / 2 + 1
+        self.turn(project, parts).await.map(Turn)
     }
 
     fn projects(&self) -> MutexGuard<'_, Projects> {
@@ -84,7 +103,8 @@ impl Turns {
 
     fn enter(&self, project: &ProjectId) -> Option<(Here, Arc<Semaphore>)> {
         let mut projects = self.projects();
-        let new = || Project { places: Arc::new(Semaphore::new(self.at_once as usize)), here: 0 };
+        let parts = (self.at_once * OF_WRITE) as usize;
+        let new = || Project { places: Arc::new(Semaphore::new(parts)), here: 0 };
         let all = projects.entry(project.clone()).or_insert_with(new);
         if all.here >= MOST_WAITING {
             return None;
@@ -122,10 +142,11 @@ pub(crate) struct Turn(#[expect(dead_code, reason = "held")] (OwnedSemaphorePerm
 
 #[cfg(test)]
 mod tests {
+    use futures::future::join_all;
+
     use super::*;
 
-    const GET: &Method = &Method::GET;
-    const POST: &Method = &Method::POST;
+    use Kind::{Read, ReadOne, Write};
 
     #[tokio::test(start_paused = true)]
     async fn a_project_has_half_as_many_reads_at_work() {
@@ -134,14 +155,19 @@ mod tests {
             let (many, few) = (ProjectId("many".to_owned()), ProjectId("few".to_owned()));
             let mut at_work = Vec::new();
             for _ in 0..reads {
-                at_work.push(turns.taken(&many, GET, 0).await.unwrap());
+                at_work.push(turns.taken(&many, Read, 0).await.unwrap());
             }
-            assert!(matches!(turns.taken(&many, POST, 0).await, Err(Fault::Busy)));
-            assert!(turns.taken(&few, GET, 0).await.is_ok());
+            assert!(matches!(turns.taken(&many, Write, 0).await, Err(Fault::Busy)));
+            assert!(turns.taken(&few, Read, 0).await.is_ok());
             at_work.pop();
-            let writes = [turns.taken(&many, POST, 0).await, turns.taken(&many, POST, 0).await];
+            let of_one = [ReadOne; 4].map(|kind| turns.taken(&many, kind, 0));
+            let of_one = join_all(of_one).await;
+            assert!(of_one.iter().all(Result::is_ok));
+            assert!(matches!(turns.taken(&many, ReadOne, 0).await, Err(Fault::Busy)));
+            drop(of_one);
+            let writes = [turns.taken(&many, Write, 0).await, turns.taken(&many, Write, 0).await];
             assert!(writes.iter().all(Result::is_ok));
-            assert!(matches!(turns.taken(&many, GET, 0).await, Err(Fault::Busy)));
+            assert!(matches!(turns.taken(&many, Read, 0).await, Err(Fault::Busy)));
         }
     }
 
@@ -152,19 +178,33 @@ mod tests {
             let (many, few) = (ProjectId("many".to_owned()), ProjectId("few".to_owned()));
             let mut at_work = Vec::new();
             for _ in 0..turns.at_once {
-                at_work.push(turns.taken(&many, POST, LARGE).await.unwrap());
+                at_work.push(turns.taken(&many, Write, LARGE).await.unwrap());
             }
-            assert!(matches!(turns.taken(&many, POST, 0).await, Err(Fault::Busy)));
-            assert!(turns.turn(&few, turns.at_once).await.is_ok());
+            assert!(matches!(turns.taken(&many, Write, 0).await, Err(Fault::Busy)));
+            assert!(turns.turn(&few, turns.at_once * OF_WRITE).await.is_ok());
             at_work.pop();
-            assert!(turns.taken(&many, POST, 0).await.is_ok());
-            assert!(matches!(turns.taken(&many, POST, LARGE + 1).await, Err(Fault::Busy)));
+            assert!(turns.taken(&many, Write, 0).await.is_ok());
+            assert!(matches!(turns.taken(&many, Write, LARGE + 1).await, Err(Fault::Busy)));
             drop(at_work);
-            let large = turns.taken(&many, POST, LARGE + 1).await.unwrap();
-            let small = turns.taken(&many, POST, LARGE).await.unwrap();
-            assert!(matches!(turns.taken(&many, POST, LARGE + 1).await, Err(Fault::Busy)));
+            let large = turns.taken(&many, Write, LARGE + 1).await.unwrap();
+            let small = turns.taken(&many, Write, LARGE).await.unwrap();
+            assert!(matches!(turns.taken(&many, Write, LARGE + 1).await, Err(Fault::Busy)));
             drop((large, small));
             assert!(turns.projects().is_empty());
+        }
+    }
+
+    #[test]
+    fn what_a_request_does_is_known_by_its_route() {
+        for (method, route, kind) in [
+            (Method::GET, "/v2.0/ports/{id}", ReadOne),
+            (Method::GET, "/v2.0/floatingips/{parent}/port_forwardings/{id}", ReadOne),
+            (Method::GET, "/v2.0/ports", Read),
+            (Method::GET, "/v2.0/ports/{id}/bindings", Read),
+            (Method::PUT, "/v2.0/ports/{id}", Write),
+            (Method::POST, "/v2.0/ports", Write),
+        ] {
+            assert_eq!(Kind::of(&method, route), kind, "{method} {route}");
         }
     }
 

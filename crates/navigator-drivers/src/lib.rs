@@ -19,6 +19,7 @@ pub mod nft;
 mod pidfd;
 mod process;
 mod rtnl;
+pub mod slice;
 mod sysctl;
 
 pub use error::DriverError;

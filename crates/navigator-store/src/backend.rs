@@ -84,6 +84,10 @@ impl Backend {
         })
     }
 
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
     /// What stands around a SELECT of ids that a column has to be one of. PostgreSQL combines the
     /// indexes of an OR only if it has the values before it looks; SQLite has no other form.
     pub(crate) fn brackets_of_ids(&self) -> (&'static str, &'static str) {

@@ -63,20 +63,22 @@ impl Touched {
         Ok(moved)
     }
 
-    /// The same, and commits: along with what is read at last, and with the revision of the last scope,
-    /// since until then everybody else who changes the scope waits. The rows of each read.
+    /// The same, and commits: along with the writes that wait, with what is read at last, and with the
+    /// revision of the last scope, since until then everybody else who changes the scope waits. The rows
+    /// of each read.
     pub(crate) async fn commit(
         mut self,
         mut tx: Tx,
         backend: &Backend,
-        mut last: Vec<Step<'_>>,
+        mut writes: Vec<Step<'_>>,
+        reads: Vec<Step<'_>>,
     ) -> Result<(Vec<(Scope, Revision)>, Vec<Vec<Row>>), StoreError> {
         let is_all = |scope: &Scope, objects: &BTreeSet<ObjectKey>| {
             is_one_statement(&tx, objects) && home(scope, objects).is_none()
         };
         let scope = self.objects.last_entry().filter(|last| is_all(last.key(), last.get()));
         let scope = scope.map(OccupiedEntry::remove_entry);
-        let mut moved = match self.record(&mut tx).await {
+        let mut moved = match self.record_after(&mut writes, &mut tx).await {
             Ok(moved) => moved,
             Err(error) => {
                 // The connection is closed if this fails too.
@@ -84,6 +86,9 @@ impl Touched {
                 return Err(error);
             }
         };
+        let written = writes.len();
+        let mut last = writes;
+        last.extend(reads);
         if let Some((scope, objects)) = &scope {
             last.push(Step { sql: advance_and_log(scope, objects), columns: REACHED });
         }
@@ -95,7 +100,19 @@ impl Touched {
             }
             moved.push((scope, revision));
         }
-        Ok((moved, rows))
+        Ok((moved, rows.split_off(written)))
+    }
+
+    /// The scopes' locks come last: if there are any to take, the writes are sent before.
+    async fn record_after(
+        self,
+        writes: &mut Vec<Step<'_>>,
+        tx: &mut Tx,
+    ) -> Result<Vec<(Scope, Revision)>, StoreError> {
+        if self.hosts || !self.objects.is_empty() {
+            tx.run(std::mem::take(writes)).await?;
+        }
+        self.record(tx).await
     }
 }
 

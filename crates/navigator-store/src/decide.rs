@@ -18,7 +18,7 @@ use crate::{
     load,
     quota::Creation,
     server_event::Noted,
-    write::{self, Bumped, Effects, Statements},
+    write::{self, Bumped, Effects, Sent, Statements},
 };
 
 /// Attempts of a transaction before the caller is told to come back later.
@@ -42,8 +42,6 @@ pub(crate) enum Ended {
     Refused(Refusal),
     /// Nothing was committed and a new attempt may go better.
     Again(StoreError),
-    /// The same with a statement for each write, which says what several at once do not.
-    Apart,
     Failed(StoreError),
 }
 
@@ -51,7 +49,9 @@ impl From<StoreError> for Ended {
     fn from(error: StoreError) -> Self {
         match error.fault() {
             // A reference that broke: what the decision saw has changed since.
-            Some(Fault::Contention | Fault::Unique | Fault::Reference) => Self::Again(error),
+            Some(Fault::Contention | Fault::Unique | Fault::Reference | Fault::Unmet) => {
+                Self::Again(error)
+            }
             _ => Self::Failed(error),
         }
     }
@@ -82,10 +82,11 @@ where
 {
     let counters = surroundings.counters;
     let mut attempt = 1;
-    let mut statements = Statements::Together;
+    // SQLite has no round trips to spare.
+    let mut sent = if backend.is_postgres() { Sent::Together } else { Sent::Alone };
     loop {
         let attempt_made =
-            one_attempt(backend, surroundings, decisions, statements, &mut decide, &outcome);
+            one_attempt(backend, surroundings, decisions, sent, &mut decide, &outcome);
         match attempt_made.await {
             Ok(decided) => {
                 count(&counters.committed);
@@ -95,7 +96,10 @@ where
                 count(&counters.refused);
                 return Err(DecideError::Refused(refusal));
             }
-            Err(Ended::Apart) => statements = Statements::Apart,
+            // Only a statement that goes alone says what was in its way.
+            Err(Ended::Again(error)) if sent == Sent::Together && error.is_unexplained() => {
+                sent = Sent::Alone;
+            }
             Err(ended) => {
                 if matches!(ended, Ended::Again(_)) {
                     count(&counters.conflicts);
@@ -118,7 +122,6 @@ pub(crate) async fn retry_later(ended: Ended, attempt: &mut u32) -> Result<(), S
         }
         Ended::Again(error) | Ended::Failed(error) => Err(error),
         Ended::Refused(refusal) => Err(StoreError::Internal(refusal.to_string())),
-        Ended::Apart => Err(StoreError::Internal("nothing was written together".to_owned())),
     }
 }
 
@@ -132,7 +135,7 @@ async fn one_attempt<T, S, F, O>(
     backend: &Backend,
     surroundings: Surroundings<'_>,
     count: usize,
-    statements: Statements,
+    sent: Sent,
     decide: &mut F,
     outcome: &O,
 ) -> Result<Decided<T, S>, Ended>
@@ -151,10 +154,12 @@ where
             creation: Creation::new(created, &settings.quotas),
             noted: Noted::of(settings),
             bumped: Bumped::new(),
-            statements,
+            statements: Statements::new(sent),
         };
         let mut values = Vec::with_capacity(count);
         for index in 0..count {
+            // What the one before it wrote is among the facts.
+            effects.statements.send(&mut tx).await?;
             // New for each: otherwise two of one kind would get the same ids.
             let context = Context { caller, settings, now, seed: Uuid::new_v4() };
             let (value, writes) =
@@ -162,14 +167,18 @@ where
             write::execute(&mut tx, writes, now, &mut effects).await?;
             values.push(value);
         }
-        let shown = shown(&mut tx, viewer, |facts| outcome(&values, facts)).await?;
-        let Effects { touched, creation, noted, .. } = effects;
-        creation.check(&mut tx).await?;
-        noted.record(&mut tx, now).await?;
-        Ok((values, shown, touched))
+        let Effects { touched, creation, noted, mut statements, .. } = effects;
+        creation.check(&mut tx, &mut statements).await?;
+        if !noted.is_empty() {
+            statements.send(&mut tx).await?;
+            noted.record(&mut tx, now).await?;
+        }
+        let outcome = |facts: &Facts| outcome(&values, facts);
+        let shown = shown(&mut tx, viewer, &mut statements, outcome).await?;
+        Ok((values, shown, touched, statements.into_waiting()))
     }
     .await;
-    let (values, shown, touched) = match written {
+    let (values, shown, touched, writes) = match written {
         Ok(written) => written,
         Err(ended) => {
             // The connection is cleaned up by the pool if this fails too.
@@ -179,11 +188,11 @@ where
     };
     match shown {
         Shown::Known(shown) => {
-            let (moved, _) = touched.commit(tx, backend, Vec::new()).await?;
+            let (moved, _) = touched.commit(tx, backend, writes, Vec::new()).await?;
             Ok((values, shown, moved))
         }
         Shown::Read(queries, steps) => {
-            let (moved, rows) = touched.commit(tx, backend, steps).await?;
+            let (moved, rows) = touched.commit(tx, backend, writes, steps).await?;
             let mut facts = Facts::default();
             for (query, rows) in queries.into_iter().zip(rows) {
                 facts.insert(query, Fact::Rows(rows));
@@ -205,13 +214,19 @@ enum Shown<S> {
 async fn shown<S: Send>(
     tx: &mut Tx,
     viewer: &str,
+    statements: &mut Statements,
     outcome: impl Fn(&Facts) -> Result<S, Stop> + Send + Sync,
 ) -> Result<Shown<S>, Ended> {
-    if let Err(Stop::Need(queries)) = outcome(&Facts::default())
-        && let Some(steps) = load::reads(tx, &queries, viewer)?
-    {
-        return Ok(Shown::Read(queries, steps));
+    match outcome(&Facts::default()) {
+        Ok(shown) => return Ok(Shown::Known(shown)),
+        Err(Stop::Need(queries)) => {
+            if let Some(steps) = load::reads(tx, &queries, viewer)? {
+                return Ok(Shown::Read(queries, steps));
+            }
+        }
+        Err(_) => {}
     }
+    statements.send(tx).await?;
     let (shown, _) = settle(tx, viewer, |facts| Ok((outcome(facts)?, Writes::new()))).await?;
     Ok(Shown::Known(shown))
 }

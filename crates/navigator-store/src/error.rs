@@ -47,6 +47,8 @@ pub(crate) enum Fault {
     /// Deadlock, serialization failure, busy.
     Contention,
     Unavailable,
+    /// A statement did not do what it had to do: see `write/statements.rs`.
+    Unmet,
     Defect,
 }
 
@@ -75,6 +77,8 @@ fn by_code(code: &str) -> Fault {
     if code.len() == 5 {
         return match code {
             "40001" | "40P01" | "55P03" => Fault::Contention,
+            // Division by zero.
+            "22012" => Fault::Unmet,
             // Read-only: a standby that has not been promoted.
             "25006" => Fault::Unavailable,
             // Connection, resources, operator, system: nothing that the statement could help.
@@ -100,10 +104,15 @@ impl StoreError {
         match fault(&source) {
             Fault::Unavailable | Fault::Contention => Self::Unavailable(source),
             Fault::Reference => Self::MissingParent(source),
-            Fault::Unique | Fault::Defect => {
+            Fault::Unique | Fault::Unmet | Fault::Defect => {
                 Self::Statement { statement: statement.to_owned(), source }
             }
         }
+    }
+
+    /// Whether it says too little of which statement of several did not do what it had to do.
+    pub(crate) fn is_unexplained(&self) -> bool {
+        matches!(self.fault(), Some(Fault::Unique | Fault::Unmet))
     }
 
     /// The kind of database error behind it, if one is.

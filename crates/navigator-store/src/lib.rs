@@ -14,6 +14,7 @@ mod decode;
 mod error;
 mod fetch;
 mod figures;
+mod find;
 mod listing;
 mod load;
 mod migrations;
@@ -35,7 +36,7 @@ use navigator_resources::{Caller, Context, Declaration, Facts, Row, Settings, St
 pub use agents::Heard;
 pub use error::{DecideError, StoreError};
 pub use figures::Figures;
-pub use listing::{Bound, Direction, FixedIpFilter, Listing, Paging, TagFilter};
+pub use listing::{Bound, Columns, Direction, FixedIpFilter, Listing, Paging, TagFilter};
 pub use migrations::Schema;
 pub use notices::{LONGEST_NOTICE, Notices};
 pub use quota::Limits;
@@ -44,6 +45,7 @@ pub use server_event::PendingEvent;
 use backend::Backend;
 use decide::Surroundings;
 use figures::Counters;
+use find::Finds;
 use report::Hearing;
 
 /// How long requests wait for a connection while nobody gets one.
@@ -54,6 +56,7 @@ pub const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Store {
     backend: Arc<Backend>,
     counters: Arc<Counters>,
+    finds: Finds,
 }
 
 impl Store {
@@ -66,7 +69,7 @@ impl Store {
     /// they are told [`StoreError::Unavailable`].
     pub async fn connect_with_patience(url: &str, patience: Duration) -> Result<Self, StoreError> {
         let backend = Arc::new(Backend::connect(url, patience).await?);
-        Ok(Self { backend, counters: Arc::default() })
+        Ok(Self { backend, counters: Arc::default(), finds: Finds::default() })
     }
 
     /// Brings the schema up to date. Safe when several servers do it at once.
@@ -107,6 +110,16 @@ impl Store {
         listing: &Listing,
     ) -> Result<Vec<Row>, StoreError> {
         listing::list(&self.backend, declaration, listing).await
+    }
+
+    /// One of them: by the key that its URL has, if the conditions say it. Those who ask at the same time
+    /// share statements.
+    pub async fn find(
+        &self,
+        declaration: &'static Declaration,
+        listing: Listing,
+    ) -> Result<Option<Row>, StoreError> {
+        self.finds.find(&self.backend, declaration, listing).await
     }
 
     /// Runs a decision to its end in one transaction. It is asked again while it needs facts, and

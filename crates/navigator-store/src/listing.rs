@@ -12,7 +12,7 @@ use crate::{
     backend::Backend,
     error::StoreError,
     sql::{Param, Sql},
-    table::{Head, column, columns, push_equals, select_from, shown_resource},
+    table::{Head, column, columns, push_equals, resource, select_from},
 };
 
 mod fixed_ips;
@@ -34,6 +34,16 @@ pub enum Paging {
     Before,
 }
 
+/// Which columns rows have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Columns {
+    /// All that answers show.
+    #[default]
+    Shown,
+    /// Those that rules are about.
+    Facts,
+}
+
 /// What is asked for. The default is every row, by id.
 #[derive(Clone, Default)]
 pub struct Listing {
@@ -52,8 +62,7 @@ pub struct Listing {
     /// Names the object next to the page, as URLs do.
     pub marker: Option<String>,
     pub paging: Paging,
-    /// `None`: all columns.
-    pub columns: Option<Vec<&'static Attribute>>,
+    pub columns: Columns,
     /// Of ports only: those with an address for which all of this holds.
     pub fixed_ips: FixedIpFilter,
     /// Of resources that have tags only.
@@ -94,11 +103,15 @@ pub(crate) async fn list(
         None => None,
     };
     let made;
-    let head = match (&listing.columns, shown_resource(declaration)) {
-        (None, Some(head)) => head,
-        (columns, _) => {
-            let all = || declaration.columns().collect();
-            made = Head::new(declaration, columns.clone().unwrap_or_else(all).into_iter());
+    let head = match (listing.columns, resource(declaration)) {
+        (Columns::Shown, Some(known)) => &known.shown,
+        (Columns::Facts, Some(known)) => &known.facts,
+        (Columns::Shown, None) => {
+            made = Head::new(declaration, declaration.columns());
+            &made
+        }
+        (Columns::Facts, None) => {
+            made = Head::new(declaration, declaration.fact_columns());
             &made
         }
     };

@@ -1,13 +1,12 @@
 //! Limits on the number of objects per project: what they are, how much is used, and that no
 //! creation exceeds them.
 //!
-//! A limit is read by the statement that inserts the object, so that a project without limits pays
-//! nothing more. Where there is one, the transaction holds the project's lock of that kind of object
-//! before it counts, and until it ends: of two that meet, the second counts what the first made.
-//! The lock comes after the locks of rows and before those of scopes, in the order of projects, so
-//! that it cannot deadlock with them.
+//! Where there is a limit, the transaction holds the project's lock of that kind of object before it
+//! counts, and until it ends: of two that meet, the second counts what the first made. The lock comes
+//! after the locks of rows and before those of scopes, in the order of projects, so that it cannot
+//! deadlock with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use navigator_model::ProjectId;
 use navigator_resources::{Declaration, Quotas, Refusal, Row, SqlType, SqlValue};
@@ -17,124 +16,85 @@ use crate::{
     decide::Ended,
     error::StoreError,
     sql::{Param, Sql},
+    write::{Need, Statements},
 };
 
 /// Limits by the quota's name.
 pub type Limits = BTreeMap<String, i64>;
 
-/// What a request creates, and of which projects the number of these is limited. Objects that come
-/// into being beside it, such as a router's ports, are counted but not refused.
+/// What a request creates, and whose it is. Objects that come into being beside it, such as a router's
+/// ports, are counted but not refused.
 pub(crate) struct Creation<'a> {
     declarations: Vec<&'static Declaration>,
     quotas: &'a Quotas,
-    /// By project and quota.
-    limits: BTreeMap<(String, &'static str), Limit>,
-}
-
-struct Limit {
-    /// `None`: there is none.
-    most: Option<i64>,
-    /// What this request has created so far.
-    created: i64,
+    /// Projects that have more objects than before, and the quota of these.
+    grown: BTreeSet<(String, &'static str)>,
 }
 
 impl<'a> Creation<'a> {
     pub(crate) fn new(declarations: &[&'static Declaration], quotas: &'a Quotas) -> Self {
         let counted = declarations.iter().copied().filter(|declaration| declaration.is_counted());
-        Self { declarations: counted.collect(), quotas, limits: BTreeMap::new() }
+        Self { declarations: counted.collect(), quotas, grown: BTreeSet::new() }
     }
 
-    /// Whether the insertion of this row has to say what its project's limit is.
-    pub(crate) fn asks(&self, declaration: &'static Declaration, row: &Row) -> bool {
+    pub(crate) fn inserted(&mut self, declaration: &'static Declaration, row: &Row) {
         let project = row.text("project_id");
-        self.declarations.iter().any(|counted| counted.table == declaration.table)
-            && !project.is_empty()
-            && !self.limits.contains_key(&(project.to_owned(), declaration.quota))
-    }
-
-    /// Inserts with a statement that [`Creation::asks`] was true of.
-    pub(crate) async fn insert(
-        &mut self,
-        tx: &mut Tx,
-        mut sql: Sql,
-        declaration: &'static Declaration,
-        row: &Row,
-    ) -> Result<u64, StoreError> {
-        sql.push(" RETURNING ");
-        self.push_limit(&mut sql, declaration, row);
-        let rows = tx.fetch(sql, &[("quota_limit", SqlType::Int)]).await?;
-        self.learn(declaration, row, rows.first().and_then(|row| number(row, "quota_limit")));
-        Ok(rows.len() as u64)
-    }
-
-    /// An expression of a statement that inserts such a row.
-    pub(crate) fn push_limit<'s>(
-        &self,
-        sql: &'s mut Sql,
-        declaration: &'static Declaration,
-        row: &Row,
-    ) -> &'s mut Sql {
-        sql.push("(SELECT q.quota_limit FROM quotas q WHERE q.project_id = ");
-        sql.bind(row.text("project_id"))
-            .push(" AND q.resource = ")
-            .bind(declaration.quota)
-            .push(")")
-    }
-
-    /// What the expression said: the limit that was set for the project, if one was.
-    pub(crate) fn learn(&mut self, declaration: &'static Declaration, row: &Row, own: Option<i64>) {
-        let limit = own.unwrap_or_else(|| self.quotas.limit(declaration.quota));
-        let key = (row.text("project_id").to_owned(), declaration.quota);
-        let most = Some(limit).filter(|limit| *limit >= 0);
-        self.limits.insert(key, Limit { most, created: 0 });
-    }
-
-    /// After each insertion: refuses as soon as the request alone is more than its project may have,
-    /// so that a hopeless bulk does not keep the database busy to its end.
-    pub(crate) fn inserted(
-        &mut self,
-        declaration: &'static Declaration,
-        row: &Row,
-    ) -> Result<(), Ended> {
-        let key = (row.text("project_id").to_owned(), declaration.quota);
-        let asked = self.declarations.iter().any(|counted| counted.table == declaration.table);
-        let Some(limit) = self.limits.get_mut(&key).filter(|_| asked) else { return Ok(()) };
-        limit.created += 1;
-        match limit.most {
-            Some(most) if limit.created > most => Err(over(declaration)),
-            _ => Ok(()),
+        if !project.is_empty()
+            && self.declarations.iter().any(|counted| counted.table == declaration.table)
+        {
+            self.grown.insert((project.to_owned(), declaration.quota));
         }
     }
 
     /// Refuses if a project now has more than it may have.
-    pub(crate) async fn check(self, tx: &mut Tx) -> Result<(), Ended> {
-        for ((project, quota), limit) in self.limits {
-            let declaration = self.declarations.iter().find(|counted| counted.quota == quota);
-            let (Some(declaration), Some(limit)) = (declaration, limit.most) else { continue };
+    pub(crate) async fn check(self, tx: &mut Tx, statements: &mut Statements) -> Result<(), Ended> {
+        for (project, quota) in &self.grown {
+            let counted = self.declarations.iter().find(|counted| counted.quota == *quota);
+            let Some(declaration) = counted else { continue };
+            let limit = self.quotas.limit(quota);
             if tx.is_postgres() {
-                lock(tx, &project, declaration.quota).await?;
+                statements.put(tx, lock(project, quota, limit), Need::Nothing).await?;
             }
-            let mut sql = Sql::new("SELECT ");
-            push_count(&mut sql, declaration, &project);
-            let rows = tx.fetch(sql, &[("used", SqlType::Int)]).await?;
-            let used = rows.first().and_then(|row| number(row, "used")).unwrap_or_default();
-            if used > limit {
-                return Err(over(declaration));
+            let fits = fits(project, declaration, limit);
+            if statements.go_together() {
+                let fits = fits.within("SELECT 1 / (", ")");
+                statements.put(tx, fits, Need::Nothing).await?;
+                continue;
+            }
+            let rows = tx.fetch(fits.within("SELECT ", " AS fits"), FITS).await?;
+            if rows.first().and_then(|row| number(row, "fits")) != Some(1) {
+                let overs = format!("['{quota}']");
+                return Err(Ended::Refused(Refusal::OverQuota { overs }));
             }
         }
         Ok(())
     }
 }
 
-fn over(declaration: &Declaration) -> Ended {
-    Ended::Refused(Refusal::OverQuota { overs: format!("['{}']", declaration.quota) })
+const FITS: &[(&str, SqlType)] = &[("fits", SqlType::Int)];
+
+/// The limit that was set for the project, or this one.
+fn push_limit<'s>(sql: &'s mut Sql, project: &str, quota: &str, limit: i64) -> &'s mut Sql {
+    sql.push("COALESCE((SELECT q.quota_limit FROM quotas q WHERE q.project_id = ").bind(project);
+    sql.push(" AND q.resource = ").bind(quota).push("), ").bind(limit).push(")")
 }
 
-/// SQLite needs no such lock: its transactions write one after another.
-async fn lock(tx: &mut Tx, project: &str, quota: &str) -> Result<(), StoreError> {
-    let text = "INSERT INTO quota_locks (project_id, resource) VALUES ($1, $2) \
-        ON CONFLICT (project_id, resource) DO UPDATE SET resource = excluded.resource";
-    tx.execute(Sql::with(text, [project.into(), quota.into()])).await.map(|_| ())
+/// Takes the lock if there is a limit. SQLite needs none: its transactions write one after another.
+fn lock(project: &str, quota: &str, limit: i64) -> Sql {
+    let mut sql = Sql::new("INSERT INTO quota_locks (project_id, resource) SELECT ");
+    sql.bind(project).push(", ").bind(quota).push(" WHERE ");
+    push_limit(&mut sql, project, quota, limit).push(" >= 0 ON CONFLICT (project_id, resource) ");
+    sql.push("DO UPDATE SET resource = excluded.resource");
+    sql
+}
+
+/// An expression: 1 if the project has no more than it may have, else 0. Counts only if there is a limit.
+fn fits(project: &str, declaration: &Declaration, limit: i64) -> Sql {
+    let mut sql = Sql::new("SELECT CASE WHEN l.most < 0 THEN 1 WHEN ");
+    push_count(&mut sql, declaration, project);
+    sql.push(" <= l.most THEN 1 ELSE 0 END FROM (SELECT ");
+    push_limit(&mut sql, project, declaration.quota, limit).push(" AS most) l");
+    sql.within("(", ")")
 }
 
 fn push_count(sql: &mut Sql, declaration: &Declaration, project: &str) {

@@ -39,24 +39,13 @@ impl Noted {
         Self { wanted: settings.server_events, notices: Vec::new() }
     }
 
-    /// The row before a write of it, if that matters.
-    pub(crate) async fn before(
-        &self,
-        tx: &mut Tx,
-        declaration: &'static Declaration,
-        id: &str,
-    ) -> Result<Option<Row>, StoreError> {
-        if !self.wanted || declaration.notices.is_none() {
-            return Ok(None);
-        }
-        if tx.is_postgres() {
-            let text = format!("SELECT id FROM {} WHERE id = $1 FOR UPDATE", declaration.table);
-            tx.execute(Sql::with(&text, [id.into()])).await?;
-        }
-        let stored = || declaration.columns().filter(|column| column.expression.is_none());
-        let mut sql = select_from(declaration, stored(), "");
-        sql.push(" WHERE id = ").bind(id);
-        Ok(tx.fetch(sql, &columns(stored())).await?.pop())
+    /// Whether what it was before matters for what there is to tell.
+    pub(crate) fn looks_at(&self, declaration: &Declaration) -> bool {
+        self.wanted && declaration.notices.is_some()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.notices.is_empty()
     }
 
     /// A row was written, or is gone.
@@ -107,6 +96,22 @@ impl Noted {
         }
         Ok(())
     }
+}
+
+/// The row before a write of it, which nobody else changes any longer.
+pub(crate) async fn before(
+    tx: &mut Tx,
+    declaration: &'static Declaration,
+    id: &str,
+) -> Result<Option<Row>, StoreError> {
+    if tx.is_postgres() {
+        let text = format!("SELECT id FROM {} WHERE id = $1 FOR UPDATE", declaration.table);
+        tx.execute(Sql::with(&text, [id.into()])).await?;
+    }
+    let stored = || declaration.columns().filter(|column| column.expression.is_none());
+    let mut sql = select_from(declaration, stored(), "");
+    sql.push(" WHERE id = ").bind(id);
+    Ok(tx.fetch(sql, &columns(stored())).await?.pop())
 }
 
 async fn of_stored_port(tx: &mut Tx, port_id: &str) -> Result<Option<ServerEvent>, StoreError> {

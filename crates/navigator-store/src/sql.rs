@@ -125,6 +125,13 @@ impl Sql {
         self
     }
 
+    /// The statement between two texts.
+    pub(crate) fn within(mut self, before: &str, after: &str) -> Self {
+        self.text.insert_str(0, before);
+        self.text.push_str(after);
+        self
+    }
+
     /// Appends the value's placeholder.
     pub(crate) fn bind(&mut self, param: impl Into<Param>) -> &mut Self {
         self.params.push(param.into());

@@ -18,11 +18,11 @@ use crate::{
 };
 
 /// What is known of a table before anything is asked.
-struct Known {
+pub(crate) struct Known {
     declaration: &'static Declaration,
     /// The SELECTs of whole rows: as answers show them, and as rules see them.
-    shown: Head,
-    facts: Head,
+    pub(crate) shown: Head,
+    pub(crate) facts: Head,
 }
 
 /// A SELECT before its WHERE, which is the same each time.
@@ -81,11 +81,10 @@ pub(crate) fn shown(table: &str) -> Result<&'static Head, StoreError> {
     known(table).map(|known| &known.shown)
 }
 
-/// Selects rows as answers show them, where the registry has what they are of: some views are shown without
-/// being resources.
-pub(crate) fn shown_resource(declaration: &'static Declaration) -> Option<&'static Head> {
+/// What is known where the registry has the declaration: some views are shown without being resources.
+pub(crate) fn resource(declaration: &'static Declaration) -> Option<&'static Known> {
     let known = known(declaration.table).ok()?;
-    std::ptr::eq(known.declaration, declaration).then_some(&known.shown)
+    std::ptr::eq(known.declaration, declaration).then_some(known)
 }
 
 /// Selects rows of a table as rules see them.

@@ -34,6 +34,8 @@ mod connections;
 mod database;
 #[path = "store/fetch.rs"]
 mod fetch;
+#[path = "store/find.rs"]
+mod find;
 #[path = "store/listing.rs"]
 mod listing;
 #[path = "store/messages.rs"]

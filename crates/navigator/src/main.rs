@@ -208,7 +208,19 @@ fn runtime(workers: Option<usize>) -> anyhow::Result<Runtime> {
     if let Some(workers) = workers {
         builder.worker_threads(workers);
     }
-    builder.event_interval(EVENT_INTERVAL).enable_all().build().context("cannot start the runtime")
+    builder
+        .event_interval(EVENT_INTERVAL)
+        .on_thread_start(shorten_slices)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")
+}
+
+/// A request is worked on for some tenths of a millisecond at a time.
+fn shorten_slices() {
+    if let Err(error) = navigator_drivers::slice::shorten() {
+        tracing::debug!(%error, "a thread keeps slices of the usual length");
+    }
 }
 
 async fn on_database(config: &Config, action: DbAction) -> anyhow::Result<()> {

@@ -56,9 +56,9 @@ impl Target<'_> {
     }
 }
 
-/// The object of the URL: one that the caller may not see does not exist.
+/// The object of the URL, as rules see it: one that the caller may not see does not exist.
 async fn seen<R: Resource>(access: &mut Access<'_>, ids: &Ids) -> Result<Row, Fault> {
-    let row = access.find(conditions::<R>(ids)).await?;
+    let row = access.find_facts(conditions::<R>(ids)).await?;
     row.ok_or_else(|| Refusal::not_found::<R>(ids.id()).into())
 }
 

@@ -7,7 +7,7 @@ use navigator_policy::Outcome;
 use navigator_resources::{
     Attribute, Caller, Declaration, OnCreate, Refusal, Resource, Row, SqlValue,
 };
-use navigator_store::Listing;
+use navigator_store::{Columns, Listing};
 use serde_json::Value as Json;
 
 use super::{
@@ -143,7 +143,7 @@ impl<'a> Access<'a> {
         conditions: Vec<(&'static str, SqlValue)>,
     ) -> Result<Option<Row>, Fault> {
         let visible_to = self.visible_to();
-        self.one_of(conditions, visible_to, &self.rule("get"), None).await
+        self.one_of(conditions, visible_to, &self.rule("get"), Columns::Shown).await
     }
 
     /// The same without what only answers show.
@@ -152,8 +152,7 @@ impl<'a> Access<'a> {
         conditions: Vec<(&'static str, SqlValue)>,
     ) -> Result<Option<Row>, Fault> {
         let visible_to = self.visible_to();
-        let columns = Some(self.declaration.fact_columns().collect());
-        self.one_of(conditions, visible_to, &self.rule("get"), columns).await
+        self.one_of(conditions, visible_to, &self.rule("get"), Columns::Facts).await
     }
 
     /// The same by another rule than the resource's own, for a URL that does not say whose child it
@@ -164,7 +163,7 @@ impl<'a> Access<'a> {
         conditions: Vec<(&'static str, SqlValue)>,
     ) -> Result<Option<Row>, Fault> {
         let visible_to = self.visible_by(rule);
-        self.one_of(conditions, visible_to, rule, None).await
+        self.one_of(conditions, visible_to, rule, Columns::Shown).await
     }
 
     async fn one_of(
@@ -172,12 +171,12 @@ impl<'a> Access<'a> {
         conditions: Vec<(&'static str, SqlValue)>,
         visible_to: Option<ProjectId>,
         rule: &str,
-        columns: Option<Vec<&'static Attribute>>,
+        columns: Columns,
     ) -> Result<Option<Row>, Fault> {
         let viewer = self.caller.project_id.clone();
         let listing = Listing { conditions, visible_to, viewer, columns, ..Listing::default() };
-        let rows = self.state.store.list(self.declaration, &listing).await?;
-        Ok(self.retain(rows, rule).await?.pop())
+        let row = self.state.store.find(self.declaration, listing).await?;
+        Ok(self.retain(row.into_iter().collect(), rule).await?.pop())
     }
 
     /// 403 where the rule holds for nothing, whatever it is about.

@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use navigator_model::{ObjectKey, Scope};
 use navigator_resources::{Network, Resource, Select, Settings, Write, Writes};
 use navigator_store::{Listing, Store, StoreError};
 use sqlx::{Connection as _, PgConnection};
 
 use crate::{
     database::Database,
-    world::{NOW, caller, commit, id, insertion},
+    world::{NOW, caller, commit, id, insertion, touch},
 };
 
 async fn names(store: &Store) -> Result<usize, StoreError> {
@@ -76,8 +77,7 @@ async fn requests_one_after_the_other_share_a_connection_and_many_open_no_more_t
 async fn a_decision_that_is_given_up_leaves_no_transaction_to_the_next_one() {
     let database = Database::postgres();
     let store = database.migrated().await;
-    database.execute("INSERT INTO scopes (name, revision, horizon) VALUES ('held', 1, 0)").await;
-    // Not polled to its end: it has written, and waits for a second.
+    // Not polled to its end: it waits while it writes. That is not its commit, since it moves two scopes.
     database
         .execute(
             "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS \
@@ -90,7 +90,12 @@ async fn a_decision_that_is_given_up_leaves_no_transaction_to_the_next_one() {
         )
         .await;
     let (caller, settings) = (caller(), Settings::default());
-    let decision = store.decide(&caller, &settings, NOW, |_, _| Ok(((), Writes(network(1)))));
+    let writes = || {
+        let ids = [1, 2].map(|number| id(number).parse().unwrap());
+        let touched = ids.map(|id| touch(Scope::Network(id), ObjectKey::Network(id)));
+        Writes(network(1).into_iter().chain(touched).collect())
+    };
+    let decision = store.decide(&caller, &settings, NOW, |_, _| Ok(((), writes())));
     let ended = tokio::time::timeout(Duration::from_millis(100), decision).await;
     assert!(ended.is_err());
     assert_eq!(store.figures().connections, 0);

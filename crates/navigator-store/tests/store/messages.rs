@@ -6,8 +6,8 @@ use navigator_model::{ObjectKey, Scope};
 use navigator_resources::{
     Facts, Network, Query, Resource as _, Select, Settings, Stop, Write, Writes,
 };
-use navigator_store::Store;
-use tokio::sync::oneshot;
+use navigator_store::{Listing, Store};
+use tokio::{runtime::Handle, sync::oneshot};
 
 use crate::{
     database::Database,
@@ -99,7 +99,33 @@ async fn a_statement_that_is_refused_along_with_others_leaves_nothing(database: 
     assert!(try_commit(&store, vec![network(1, "two"), touched()]).await.is_err());
     let moved = commit(&store, vec![network(2, "two"), touched()]).await;
     assert_eq!(moved.first().map(|(_, revision)| revision.0), Some(2), "{moved:?}");
-    let names = store.list(Network::declaration(), &navigator_store::Listing::default()).await;
+    let names = store.list(Network::declaration(), &Listing::default()).await;
     let names: Vec<_> = names.unwrap().iter().map(|row| row.text("name").to_owned()).collect();
     assert_eq!(names, ["one", "two"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_changed_since_it_was_seen_is_seen_again_before_it_is_written() {
+    let database = Database::postgres();
+    let store = database.migrated().await;
+    commit(&store, vec![network(1, "old")]).await;
+    let rename = update::<Network>(&[("id", id(1).into()), ("name", "new".into())]);
+    let (caller, settings) = (caller(), Settings::default());
+    let mut seen = Vec::new();
+    let decided = store.decide(&caller, &settings, NOW, |facts, _| {
+        // Without its lock.
+        let mut row = facts.rows::<Network>(by_id(1))?[0].clone();
+        seen.push(row.text("name").to_owned());
+        if seen.len() == 1 {
+            let renamed = commit(&store, vec![rename.clone()]);
+            tokio::task::block_in_place(|| Handle::current().block_on(renamed));
+        }
+        row.set("description", "seen".into());
+        let declaration = Network::declaration();
+        Ok(((), Writes(vec![Write::Update { declaration, id: id(1), row }])))
+    });
+    decided.await.unwrap();
+    assert_eq!(seen, ["old", "new"]);
+    let rows = store.list(Network::declaration(), &Listing::default()).await.unwrap();
+    assert_eq!((rows[0].text("name"), rows[0].text("description")), ("new", "seen"));
 }

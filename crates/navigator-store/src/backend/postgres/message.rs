@@ -3,9 +3,9 @@
 //! first that fails is the last.
 //!
 //! A message of several statements takes no parameters. So each statement is prepared once on its
-//! connection, by its text, and the message says EXECUTE with the values as literals. Only values that
-//! consist of a few harmless characters are written so, which ids, addresses and numbers do; a statement
-//! with any other value is never part of a message.
+//! connection, by its text, and the message says EXECUTE with the values as literals. Only text of a few
+//! harmless characters is written as it is, which ids and addresses are; all other text is written in
+//! hexadecimal digits.
 
 use std::{collections::HashMap, fmt::Write as _};
 
@@ -55,14 +55,9 @@ struct Said {
     parts: Vec<Part>,
 }
 
-/// Whether all of the values may be written as literals.
-fn is_sayable(sql: &Sql) -> bool {
-    let harmless = |c: u8| c.is_ascii_alphanumeric() || b"-_.:/ ".contains(&c);
-    let sayable = |param: &Param| match param {
-        Param::Text(text) => text.bytes().all(harmless),
-        _ => true,
-    };
-    !sql.plan_for_values && sql.params.iter().all(sayable)
+/// Whether the text between two quotes is itself, whatever the database's settings.
+fn is_harmless(text: &str) -> bool {
+    text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_.:/ {}[]\",".contains(&c))
 }
 
 impl Message<'_> {
@@ -75,7 +70,7 @@ impl Message<'_> {
     ) -> Option<Result<Vec<Answer>, Error>> {
         let fits = self.statements.len() + prepared.numbers.len() <= MOST_PREPARED
             || self.statements.iter().all(|sql| prepared.numbers.contains_key(&key(sql)));
-        if !fits || !self.statements.iter().all(|sql| is_sayable(sql)) {
+        if !fits || self.statements.iter().any(|sql| sql.plan_for_values) {
             return None;
         }
         let said = self.said(prepared);
@@ -182,7 +177,6 @@ fn key(sql: &Sql) -> String {
     key
 }
 
-/// Of a value that [`is_sayable`].
 fn push_literal(text: &mut String, param: &Param) {
     match param {
         Param::Null(_) => text.push_str("NULL"),
@@ -192,10 +186,17 @@ fn push_literal(text: &mut String, param: &Param) {
             // Writing to a string does not fail.
             let _ = write!(text, "{number}");
         }
-        Param::Text(said) => {
+        Param::Text(said) if is_harmless(said) => {
             text.push('\'');
             text.push_str(said);
             text.push('\'');
+        }
+        Param::Text(said) => {
+            text.push_str("convert_from(decode('");
+            for byte in said.bytes() {
+                let _ = write!(text, "{byte:02x}");
+            }
+            text.push_str("', 'hex'), 'UTF8')");
         }
     }
 }
@@ -205,17 +206,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_harmless_values_are_written_into_a_message() {
-        for harmless in ["", "a5f4b178-9e58-46e6-b97a", "10.0.0.1", "fe80::1", "router/1", "10:20"]
-        {
-            assert!(is_sayable(&Sql::with("SELECT $1", [harmless.into()])), "{harmless}");
+    fn only_harmless_text_is_written_as_it_is() {
+        let literal = |value: &str| {
+            let mut text = String::new();
+            push_literal(&mut text, &value.into());
+            text
+        };
+        let json = "{\"a\": [\"10.0.0.1\", 1]}";
+        for harmless in ["", "a5f4b178-9e58-46e6-b97a", "fe80::1", "router/1", "10:20", json] {
+            assert_eq!(literal(harmless), format!("'{harmless}'"));
         }
-        for other in ["'", "\\", "a'; DROP TABLE ports; --", "a\0", "é", "$1", "\"", "a;b", "\n"] {
-            assert!(!is_sayable(&Sql::with("SELECT $1", ["a".into(), other.into()])), "{other}");
+        for other in ["'", "\\", "a'; DROP TABLE ports; --", "a\0", "é", "$1", "a;b", "\n"] {
+            let digits: String = other.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let expected = format!("convert_from(decode('{digits}', 'hex'), 'UTF8')");
+            assert_eq!(literal(other), expected, "{other}");
         }
-        let mut with_values = Sql::new("SELECT 1");
-        with_values.plan_for_values = true;
-        assert!(!is_sayable(&with_values));
     }
 
     #[test]
