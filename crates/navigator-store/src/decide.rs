@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use navigator_model::{Revision, Scope};
 use navigator_resources::{
-    Caller, Context, Declaration, DecodeError, Facts, Query, Refusal, Settings, Stop, Writes,
+    Caller, Context, Declaration, DecodeError, Facts, Query, Refusal, Row, Settings, Stop, Writes,
     facts::Fact,
 };
 use uuid::Uuid;
@@ -28,13 +28,16 @@ const MOST_FACTS: usize = 100_000;
 
 /// Who asks, when, under which settings: the same for every attempt.
 #[derive(Clone, Copy)]
-pub(crate) struct Surroundings<'a> {
-    pub(crate) counters: &'a Counters,
-    pub(crate) caller: &'a Caller,
-    pub(crate) settings: &'a Settings,
-    pub(crate) now: &'a str,
-    /// The resources whose objects the request creates.
-    pub(crate) created: &'a [&'static Declaration],
+pub struct Request<'a> {
+    pub caller: &'a Caller,
+    pub settings: &'a Settings,
+    /// UTC, `YYYY-MM-DDTHH:MM:SSZ`.
+    pub now: &'a str,
+    /// The resources whose objects it creates: refused if a project would have more of them than its quota.
+    pub created: &'a [&'static Declaration],
+    /// What it is about, as rules see it, read a moment ago. It may have changed since: only what is likely
+    /// to be asked for is known from it.
+    pub seen: Option<(&'static Declaration, &'a Row)>,
 }
 
 /// Why an attempt ended without a commit.
@@ -69,7 +72,8 @@ pub(crate) type Decided<T, S> = (Vec<T>, S, Vec<(Scope, Revision)>);
 /// Decisions in their order. `outcome` is made of their values, and of facts as all of them left these.
 pub(crate) async fn decide_all<T, S, F, O>(
     backend: &Backend,
-    surroundings: Surroundings<'_>,
+    counters: &Counters,
+    request: Request<'_>,
     decisions: usize,
     mut decide: F,
     outcome: O,
@@ -80,13 +84,11 @@ where
     F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
     O: Fn(&[T], &Facts) -> Result<S, Stop> + Send + Sync,
 {
-    let counters = surroundings.counters;
     let mut attempt = 1;
     // SQLite has no round trips to spare.
     let mut sent = if backend.is_postgres() { Sent::Together } else { Sent::Alone };
     loop {
-        let attempt_made =
-            one_attempt(backend, surroundings, decisions, sent, &mut decide, &outcome);
+        let attempt_made = one_attempt(backend, request, decisions, sent, &mut decide, &outcome);
         match attempt_made.await {
             Ok(decided) => {
                 count(&counters.committed);
@@ -133,7 +135,7 @@ fn pause(attempt: u32) -> Duration {
 
 async fn one_attempt<T, S, F, O>(
     backend: &Backend,
-    surroundings: Surroundings<'_>,
+    request: Request<'_>,
     count: usize,
     sent: Sent,
     decide: &mut F,
@@ -145,7 +147,7 @@ where
     F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
     O: Fn(&[T], &Facts) -> Result<S, Stop> + Send + Sync,
 {
-    let Surroundings { caller, settings, now, created, .. } = surroundings;
+    let Request { caller, settings, now, created, seen } = request;
     let viewer = &caller.project_id.0;
     let mut tx = backend.write().await?;
     let written = async {
@@ -163,7 +165,7 @@ where
             // New for each: otherwise two of one kind would get the same ids.
             let context = Context { caller, settings, now, seed: Uuid::new_v4() };
             let (value, writes) =
-                settle(&mut tx, viewer, |facts| decide(index, facts, &context)).await?;
+                settle(&mut tx, viewer, seen, |facts| decide(index, facts, &context)).await?;
             write::execute(&mut tx, writes, now, &mut effects).await?;
             values.push(value);
         }
@@ -227,18 +229,23 @@ async fn shown<S: Send>(
         Err(_) => {}
     }
     statements.send(tx).await?;
-    let (shown, _) = settle(tx, viewer, |facts| Ok((outcome(facts)?, Writes::new()))).await?;
+    let (shown, _) = settle(tx, viewer, None, |facts| Ok((outcome(facts)?, Writes::new()))).await?;
     Ok(Shown::Known(shown))
 }
 
 /// Loads facts until the decision ends.
-async fn settle<T, F>(tx: &mut Tx, viewer: &str, mut decide: F) -> Result<(T, Writes), Ended>
+async fn settle<T, F>(
+    tx: &mut Tx,
+    viewer: &str,
+    seen: Option<(&'static Declaration, &Row)>,
+    mut decide: F,
+) -> Result<(T, Writes), Ended>
 where
     T: Send,
     F: FnMut(&Facts) -> Result<(T, Writes), Stop> + Send,
 {
     let mut known = Known::default();
-    for _ in 0..MOST_FACTS {
+    for attempt in 0..MOST_FACTS {
         match decide(&known.facts) {
             Ok(decided) => return Ok(decided),
             Err(Stop::Refuse(refusal)) => return Err(Ended::Refused(refusal)),
@@ -247,6 +254,9 @@ where
                 if !tx.is_postgres() {
                     // No lock makes a fact stale there.
                     queries.retain(|query| !known.facts.knows(query));
+                } else if let (0, Some(seen)) = (attempt, seen) {
+                    let next = foreseen(&queries, seen, &mut decide);
+                    queries.extend(next);
                 }
                 let facts = load::load(tx, &queries, viewer).await?;
                 for (query, fact) in queries.into_iter().zip(facts) {
@@ -256,6 +266,29 @@ where
         }
     }
     Err(Ended::Failed(StoreError::Internal("a decision asks in circles".to_owned())))
+}
+
+/// What a decision asks for after the row that it locks, if that is still as it was seen: it may be asked for
+/// along with the lock. If it is not, the decision asks for something else, or again.
+fn foreseen<T>(
+    queries: &[Query],
+    (declaration, row): (&'static Declaration, &Row),
+    mut decide: impl FnMut(&Facts) -> Result<(T, Writes), Stop>,
+) -> Vec<Query> {
+    let [query @ Query::Rows { table, select }] = queries else { return Vec::new() };
+    let is_it = select.lock
+        && *table == declaration.table
+        && select.conditions.iter().all(|(column, values)| values[..] == [row.get(column).clone()]);
+    if !is_it {
+        return Vec::new();
+    }
+    let mut facts = Facts::default();
+    facts.insert(query.clone(), Fact::Rows(vec![row.clone()]));
+    match decide(&facts) {
+        // What takes something is asked for when it is certain.
+        Err(Stop::Need(next)) if next.iter().all(|next| matches!(next, Query::Rows { .. })) => next,
+        _ => Vec::new(),
+    }
 }
 
 #[derive(Default)]

@@ -34,6 +34,7 @@ use navigator_model::{Fetched, Heartbeat, HostName, ProjectId, Report, Revision,
 use navigator_resources::{Caller, Context, Declaration, Facts, Row, Settings, Stop, Writes};
 
 pub use agents::Heard;
+pub use decide::Request;
 pub use error::{DecideError, StoreError};
 pub use figures::Figures;
 pub use listing::{Bound, Columns, Direction, FixedIpFilter, Listing, Paging, TagFilter};
@@ -43,7 +44,6 @@ pub use quota::Limits;
 pub use server_event::PendingEvent;
 
 use backend::Backend;
-use decide::Surroundings;
 use figures::Counters;
 use find::Finds;
 use report::Hearing;
@@ -176,26 +176,24 @@ impl Store {
         T: Send + Sync,
         F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
     {
-        let (values, (), moved) = decide::decide_all(
+        let request = Request { caller, settings, now, created, seen: None };
+        let decided = decide::decide_all(
             &self.backend,
-            self.surroundings(created, caller, settings, now),
+            &self.counters,
+            request,
             count,
             decide,
             |_, _| Ok(()),
-        )
-        .await?;
+        );
+        let (values, (), moved) = decided.await?;
         Ok((values, moved))
     }
 
     /// The same, and answers with what `outcome` makes of the decisions' values and of facts as all of
     /// them left these, whoever comes next. It takes no locks.
-    #[allow(clippy::too_many_arguments, reason = "those of `create_all` and the outcome")]
-    pub async fn create_and_show<T, S, F, O>(
+    pub async fn decide_and_show<T, S, F, O>(
         &self,
-        created: &[&'static Declaration],
-        caller: &Caller,
-        settings: &Settings,
-        now: &str,
+        request: Request<'_>,
         count: usize,
         decide: F,
         outcome: O,
@@ -206,20 +204,10 @@ impl Store {
         F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
         O: Fn(&[T], &Facts) -> Result<S, Stop> + Send + Sync,
     {
-        let surroundings = self.surroundings(created, caller, settings, now);
-        let decided = decide::decide_all(&self.backend, surroundings, count, decide, outcome);
+        let (backend, counters) = (&self.backend, &self.counters);
+        let decided = decide::decide_all(backend, counters, request, count, decide, outcome);
         let (_, shown, moved) = decided.await?;
         Ok((shown, moved))
-    }
-
-    fn surroundings<'a>(
-        &'a self,
-        created: &'a [&'static Declaration],
-        caller: &'a Caller,
-        settings: &'a Settings,
-        now: &'a str,
-    ) -> Surroundings<'a> {
-        Surroundings { counters: &self.counters, caller, settings, now, created }
     }
 
     /// The limits that were set for projects, of those that have any.

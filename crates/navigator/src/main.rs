@@ -173,11 +173,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Server(argument) => {
             let config = argument.load()?;
-            runtime(config.server.workers)?.block_on(server::run(config))?;
+            on_workers(config.server.workers, server::run(config))?;
         }
         Command::AllInOne(argument) => {
             let config = argument.load()?;
-            runtime(config.server.workers)?.block_on(all_in_one::run(config))?;
+            on_workers(config.server.workers, all_in_one::run(config))?;
         }
         Command::Agent { config, action: None } => {
             runtime(None)?.block_on(agent::run(config.load()?))?;
@@ -214,6 +214,15 @@ fn runtime(workers: Option<usize>) -> anyhow::Result<Runtime> {
         .enable_all()
         .build()
         .context("cannot start the runtime")
+}
+
+/// On the threads that serve requests: the one that waits for the end is not woken by each change.
+fn on_workers(
+    workers: Option<usize>,
+    run: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) -> anyhow::Result<()> {
+    let runtime = runtime(workers)?;
+    runtime.block_on(runtime.spawn(run)).context("the server ended by itself")?
 }
 
 /// A request is worked on for some tenths of a millisecond at a time.

@@ -11,6 +11,7 @@ use navigator_resources::{
     AttributeValue as _, Caller, Facts, MemberAction, Refusal, Resource, Row, Rules, Select,
     SqlValue, Stop, sharing,
 };
+use navigator_store::Request;
 use serde_json::{Map, Value};
 
 use super::{Answer, Ids, access, conditions, input, one, outcome, scoped};
@@ -62,6 +63,17 @@ async fn seen<R: Resource>(access: &mut Access<'_>, ids: &Ids) -> Result<Row, Fa
     row.ok_or_else(|| Refusal::not_found::<R>(ids.id()).into())
 }
 
+/// A request about an object that was just seen.
+fn about<'a, R: Resource>(
+    state: &'a ApiState,
+    caller: &'a Caller,
+    now: &'a str,
+    row: &'a Row,
+) -> Request<'a> {
+    let seen = Some((R::declaration(), row));
+    Request { caller, settings: &state.settings, now, created: &[], seen }
+}
+
 pub(crate) async fn update<R: Rules>(
     State(state): State<ApiState>,
     Extension(caller): Extension<Caller>,
@@ -84,11 +96,8 @@ pub(crate) async fn update<R: Rules>(
     let shared = attributes.get("shared").and_then(|value| bool::from_json(value).ok());
     let (mut rows, moved) = state
         .store
-        .create_and_show(
-            &[],
-            &caller,
-            &state.settings,
-            &now(),
+        .decide_and_show(
+            about::<R>(&state, &caller, &now(), &row),
             1,
             |_, facts, context| {
                 let object = target.load::<R>(facts)?;
@@ -115,12 +124,17 @@ pub(crate) async fn delete<R: Rules>(
     let target = Target { ids: &ids, revision: if_match::revision(&headers)? };
     let row = seen::<R>(&mut access, &ids).await?;
     access.permit([access.rule("delete")], About::Object(&row)).await?;
-    let (_, moved) = state
+    let ((), moved) = state
         .store
-        .decide(&caller, &state.settings, &now(), |facts, context| {
-            let object = target.load::<R>(facts)?;
-            R::delete(&object, facts, context).map(|writes| ((), writes))
-        })
+        .decide_and_show(
+            about::<R>(&state, &caller, &now(), &row),
+            1,
+            |_, facts, context| {
+                let object = target.load::<R>(facts)?;
+                R::delete(&object, facts, context).map(|writes| ((), writes))
+            },
+            |_, _| Ok(()),
+        )
         .await?;
     conclude::<R>(&state, moved).await;
     Ok(StatusCode::NO_CONTENT)

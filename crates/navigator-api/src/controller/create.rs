@@ -9,6 +9,7 @@ use axum::{
 use navigator_resources::{
     AttributeValue as _, Caller, Declaration, Rules, Write, attribute::Tags, sharing,
 };
+use navigator_store::Request;
 
 use super::{Ids, access, embed::present_all, input, outcome};
 use crate::{
@@ -46,13 +47,18 @@ pub(crate) async fn create<R: Rules>(
     let tags: Vec<Vec<String>> = items.iter().map(named_tags).collect();
     R::check_bulk(&inputs)?;
     let parent_id = ids.parent.as_deref();
+    let about = declaration.parent.as_ref().map(|parent| (parent.declaration)());
+    let request = Request {
+        caller: &caller,
+        settings: &state.settings,
+        now: &now(),
+        created: &[declaration],
+        seen: about.zip(parent.as_ref()),
+    };
     let (rows, moved) = state
         .store
-        .create_and_show(
-            &[declaration],
-            &caller,
-            &state.settings,
-            &now(),
+        .decide_and_show(
+            request,
             inputs.len(),
             |index, facts, context| {
                 let input = &inputs[index];

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use navigator_model::{ObjectKey, Scope};
 use navigator_resources::{
-    Facts, Network, Query, Resource as _, Select, Settings, Stop, Write, Writes,
+    Context, Facts, Network, Query, Resource as _, Select, Settings, Stop, Write, Writes,
 };
-use navigator_store::{Listing, Store};
+use navigator_store::{Columns, Listing, Request, Store};
 use tokio::{runtime::Handle, sync::oneshot};
 
 use crate::{
@@ -18,6 +18,7 @@ on_both! {
     facts_are_found_by_whatever_value_they_are_asked_for,
     what_is_asked_for_along_with_a_lock_is_what_its_last_holder_left,
     a_statement_that_is_refused_along_with_others_leaves_nothing,
+    what_was_seen_before_is_a_guess_and_no_fact,
 }
 
 fn network(number: u32, name: &str) -> Write {
@@ -102,6 +103,31 @@ async fn a_statement_that_is_refused_along_with_others_leaves_nothing(database: 
     let names = store.list(Network::declaration(), &Listing::default()).await;
     let names: Vec<_> = names.unwrap().iter().map(|row| row.text("name").to_owned()).collect();
     assert_eq!(names, ["one", "two"]);
+}
+
+async fn what_was_seen_before_is_a_guess_and_no_fact(database: &Database) {
+    let store = database.migrated().await;
+    commit(&store, vec![network(1, "old"), network(2, "old"), network(3, "new")]).await;
+    let listing = || Listing { columns: Columns::Facts, ..Listing::default() };
+    let before = store.list(Network::declaration(), &listing()).await.unwrap();
+    let rename = [("id", id(1).into()), ("name", "new".into())];
+    for (renamed, others) in [(false, vec![id(1), id(2)]), (true, vec![id(1), id(3)])] {
+        if renamed {
+            commit(&store, vec![update::<Network>(&rename)]).await;
+        }
+        let (caller, settings) = (caller(), Settings::default());
+        let seen = Some((Network::declaration(), &before[0]));
+        let request =
+            Request { caller: &caller, settings: &settings, now: NOW, created: &[], seen };
+        let decide = |_: usize, facts: &Facts, _: &Context<'_>| {
+            let row = facts.rows::<Network>(by_id(1).locked())?[0].clone();
+            let found = facts.rows::<Network>(Select::eq("name", row.text("name")))?;
+            let ids: Vec<_> = found.iter().map(|row| row.text("id").to_owned()).collect();
+            Ok((ids, Writes::new()))
+        };
+        let decided = store.decide_and_show(request, 1, decide, |ids, _| Ok(ids[0].clone()));
+        assert_eq!(decided.await.unwrap().0, others);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

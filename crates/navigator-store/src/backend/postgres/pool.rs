@@ -222,6 +222,16 @@ impl Taken {
         (&mut self.opened.connection, &mut self.opened.prepared)
     }
 
+    /// Becomes the one that was given back last, if there is one: what was asked on it is most likely what is
+    /// to be asked again, and its process has all of it at hand. Nothing has been asked on this one.
+    pub(super) fn become_last_used(&mut self) {
+        let last = self.pool.idle().pop();
+        if let Some(last) = last {
+            let unused = std::mem::replace(&mut self.opened, last.opened);
+            self.pool.put(unused);
+        }
+    }
+
     /// Nothing is open on it: no transaction, no answer.
     pub(crate) fn give_back(self) {
         let Self { opened, pool, place } = self;

@@ -52,6 +52,9 @@ impl Transaction {
     pub(crate) async fn latch(&mut self, table: &'static str, id: &str) {
         if self.begin.is_some() && self.latch.is_none() {
             self.latch = Some(self.connections.pool.latch(table, id).await);
+            if let Some(taken) = &mut self.taken {
+                taken.become_last_used();
+            }
         }
     }
 
