@@ -144,7 +144,7 @@ fn kind(
     let [(_, SqlValue::Text(key))] = &keys[..] else { return None };
     let kind = Kind {
         table: declaration.table,
-        columns: listing.columns.clone(),
+        columns: listing.columns,
         conditions: others,
         visible_to: listing.visible_to.clone(),
         viewer: listing.viewer.clone(),
