@@ -18,7 +18,7 @@ use crate::{
     load,
     quota::Creation,
     server_event::Noted,
-    write::{self, Bumped, Effects, Sent, Statements},
+    write::{self, Bumped, Effects, Need, Sent, Statements},
 };
 
 /// Attempts of a transaction before the caller is told to come back later.
@@ -171,9 +171,11 @@ where
         }
         let Effects { touched, creation, noted, mut statements, .. } = effects;
         creation.check(&mut tx, &mut statements).await?;
-        if !noted.is_empty() {
+        if noted.reads() {
             statements.send(&mut tx).await?;
-            noted.record(&mut tx, now).await?;
+        }
+        for event in noted.events(&mut tx, now).await? {
+            statements.put(&mut tx, event, Need::Nothing).await?;
         }
         let outcome = |facts: &Facts| outcome(&values, facts);
         let shown = shown(&mut tx, viewer, &mut statements, outcome).await?;

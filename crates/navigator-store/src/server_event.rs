@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     agents::repeated,
-    backend::{Backend, Tx},
+    backend::{Backend, Step, Tx},
     error::StoreError,
     sql::Sql,
     table::{columns, select_from},
@@ -44,8 +44,9 @@ impl Noted {
         self.wanted && declaration.notices.is_some()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.notices.is_empty()
+    /// Whether a port is read to find out what there is to tell, after all that was written.
+    pub(crate) fn reads(&self) -> bool {
+        self.notices.iter().any(|notice| matches!(notice, Notice::Changed { .. }))
     }
 
     /// A row was written, or is gone.
@@ -68,8 +69,16 @@ impl Noted {
         }
     }
 
-    /// Writes the events. The last thing but the change log before the commit.
+    /// Writes the events.
     pub(crate) async fn record(self, tx: &mut Tx, now: &str) -> Result<(), StoreError> {
+        for sql in self.events(tx, now).await? {
+            tx.execute(sql).await?;
+        }
+        Ok(())
+    }
+
+    /// The statements that write the events. The last ones but the change log's before the commit.
+    pub(crate) async fn events(self, tx: &mut Tx, now: &str) -> Result<Vec<Sql>, StoreError> {
         let mut events: Vec<ServerEvent> = Vec::new();
         for notice in self.notices {
             let event = match notice {
@@ -79,7 +88,7 @@ impl Noted {
             events.extend(event.filter(|event| !events.contains(event)));
         }
         let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        for (index, event) in events.into_iter().enumerate() {
+        let insertion = |(index, event): (usize, ServerEvent)| {
             let id = format!("{at_ms:015}-{index:05}-{}", Uuid::new_v4().simple());
             let mut sql = Sql::new(
                 "INSERT INTO server_events (id, name, status, server_id, port_id, created_at) VALUES ",
@@ -92,9 +101,9 @@ impl Noted {
                 event.port_id.into(),
                 now.into(),
             ]);
-            tx.execute(sql).await?;
-        }
-        Ok(())
+            sql
+        };
+        Ok(events.into_iter().enumerate().map(insertion).collect())
     }
 }
 
@@ -104,14 +113,16 @@ pub(crate) async fn before(
     declaration: &'static Declaration,
     id: &str,
 ) -> Result<Option<Row>, StoreError> {
-    if tx.is_postgres() {
-        let text = format!("SELECT id FROM {} WHERE id = $1 FOR UPDATE", declaration.table);
-        tx.execute(Sql::with(&text, [id.into()])).await?;
-    }
     let stored = || declaration.columns().filter(|column| column.expression.is_none());
     let mut sql = select_from(declaration, stored(), "");
     sql.push(" WHERE id = ").bind(id);
-    Ok(tx.fetch(sql, &columns(stored())).await?.pop())
+    let columns = columns(stored());
+    let mut steps = vec![Step { sql, columns: &columns }];
+    if tx.is_postgres() {
+        let text = format!("SELECT id FROM {} WHERE id = $1 FOR UPDATE", declaration.table);
+        steps.insert(0, Step { sql: Sql::with(&text, [id.into()]), columns: &[] });
+    }
+    Ok(tx.run(steps).await?.pop().and_then(|mut rows| rows.pop()))
 }
 
 async fn of_stored_port(tx: &mut Tx, port_id: &str) -> Result<Option<ServerEvent>, StoreError> {
