@@ -159,6 +159,14 @@ async fn nova_is_told_by_tls_only_where_somebody_vouches_for_it() {
     unknown.abort();
     assert_eq!((nova.take(), front.handshakes()), (Vec::new(), 0));
     let known = tell(TlsOptions { cafile: authority.file(), ..TlsOptions::default() });
-    assert_eq!(nova.wait(1).await.len(), 1);
+    // Who was stopped while it told keeps the others from it for half a minute.
+    let mut told = Vec::new();
+    for _ in 0..8 {
+        told.extend(nova.wait(1).await);
+        if !told.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(told.len(), 1);
     known.abort();
 }
