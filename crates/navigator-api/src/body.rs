@@ -230,6 +230,17 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_read_as_it_was_said() {
+        for said in ["-5.5946709885262076e-245", "0.1", "1e300", "9007199254740993", "-0.0"] {
+            let body = object(&Bytes::from(format!("{{\"a\":{said}}}"))).unwrap();
+            let again = object(&Bytes::from(Value::Object(body.clone()).to_string())).unwrap();
+            assert_eq!(body, again);
+            let read = body["a"].as_f64().unwrap();
+            assert_eq!(read.to_bits(), said.parse::<f64>().unwrap().to_bits(), "{said}");
+        }
+    }
+
+    #[test]
     fn many_small_containers_are_refused_before_they_are_made() {
         let bytes = |count| Bytes::from(format!("{{\"a\": [{}1]}}", "{},".repeat(count)));
         assert!(object(&bytes(MOST_CONTAINERS - 2)).is_ok());
