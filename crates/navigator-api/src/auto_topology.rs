@@ -9,10 +9,10 @@ use axum::{
 };
 use navigator_model::ProjectId;
 use navigator_resources::{
-    Caller, Network, Refusal, Resource, Router, Rules, Subnet, Writes,
+    Caller, Context, Facts, Network, Refusal, Resource, Router, Rules, Subnet, Writes,
     auto_topology::{self, DELETION_STEPS, STEPS, Topology},
 };
-use navigator_store::StoreError;
+use navigator_store::{Request, StoreError};
 use serde_json::{Value, json};
 
 use crate::{
@@ -67,13 +67,18 @@ async fn show(
         return Err(Refusal::BadRequest { resource, msg: "Unrecognized field".to_owned() }.into());
     }
     let created = [Network::declaration(), Subnet::declaration(), Router::declaration()];
+    let request = Request {
+        caller: &caller,
+        settings: &state.settings,
+        now: &now(),
+        created: &created,
+        seen: None,
+    };
     let mut topology = Topology::default();
-    let (_, moved) = state
-        .store
-        .create_all(&created, &caller, &state.settings, &now(), STEPS, |step, facts, context| {
-            topology.step(step, &project, facts, context).map(|writes| ((), writes))
-        })
-        .await?;
+    let step = |step, facts: &Facts, context: &Context<'_>| {
+        topology.step(step, &project, facts, context).map(|writes| ((), writes))
+    };
+    let ((), moved) = state.store.decide_and_show(request, STEPS, step, |_, _| Ok(())).await?;
     state.wake(moved);
     let network = topology
         .network()

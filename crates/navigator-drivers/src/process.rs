@@ -175,7 +175,7 @@ fn spawn(name: &str, argv: &[String]) -> Result<Child, DriverError> {
 }
 
 /// So that a signal to the agent's terminal or process group does not reach the child.
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "what a child does before it is another program has no safe form")]
 fn in_its_own_session(command: &mut Command) {
     // SAFETY: between fork and exec the closure makes one async-signal-safe call, setsid(2).
     unsafe {

@@ -1,6 +1,6 @@
 //! How long the kernel lets a thread run before another one's turn, from Linux 6.12 on (`sched_setattr(2)`;
 //! `sched_runtime` of a thread that is neither real-time nor deadline).
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "the calls have no safe form in a library")]
 
 use std::{io, mem};
 

@@ -80,12 +80,13 @@ impl Finds {
         };
         let rows = list(backend, declaration, &with(listing, attribute, &company)).await?;
         drop(under_way);
-        let found = |key: &str| rows.iter().find(|row| row.text(attribute.column) == key).cloned();
+        let is = |row: &Row, key: &str| row.text(attribute.column) == key;
         for (key, asker) in company {
+            let found = rows.iter().find(|row| is(row, &key)).cloned();
             // Who went away wants to know no longer.
-            let _ = asker.send(Told::Found(found(&key)));
+            let _ = asker.send(Told::Found(found));
         }
-        Ok(found(&key))
+        Ok(rows.into_iter().find(|row| is(row, &key)))
     }
 
     /// Now, or when somebody tells.

@@ -157,40 +157,16 @@ impl Store {
         T: Send + Sync,
         F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
     {
-        self.create_all(&[], caller, settings, now, count, decide).await
-    }
-
-    /// The same for decisions that create objects of these resources: refused, too, if a project
-    /// would have more of them than its quota.
-    #[allow(clippy::too_many_arguments, reason = "those of `decide_all` and what is created")]
-    pub async fn create_all<T, F>(
-        &self,
-        created: &[&'static Declaration],
-        caller: &Caller,
-        settings: &Settings,
-        now: &str,
-        count: usize,
-        decide: F,
-    ) -> Result<(Vec<T>, Vec<(Scope, Revision)>), DecideError>
-    where
-        T: Send + Sync,
-        F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
-    {
-        let request = Request { caller, settings, now, created, seen: None };
-        let decided = decide::decide_all(
-            &self.backend,
-            &self.counters,
-            request,
-            count,
-            decide,
-            |_, _| Ok(()),
-        );
+        let request = Request { caller, settings, now, created: &[], seen: None };
+        let (backend, counters) = (&self.backend, &self.counters);
+        let decided = decide::decide_all(backend, counters, request, count, decide, |_, _| Ok(()));
         let (values, (), moved) = decided.await?;
         Ok((values, moved))
     }
 
-    /// The same, and answers with what `outcome` makes of the decisions' values and of facts as all of
-    /// them left these, whoever comes next. It takes no locks.
+    /// The same for a request that may say what it creates and what it is about. Answers with what `outcome`
+    /// makes of the decisions' values and of facts as all of them left these, whoever comes next. It takes no
+    /// locks.
     pub async fn decide_and_show<T, S, F, O>(
         &self,
         request: Request<'_>,

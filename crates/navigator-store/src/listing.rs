@@ -106,12 +106,9 @@ pub(crate) async fn list(
     let head = match (listing.columns, resource(declaration)) {
         (Columns::Shown, Some(known)) => &known.shown,
         (Columns::Facts, Some(known)) => &known.facts,
-        (Columns::Shown, None) => {
-            made = Head::new(declaration, declaration.columns());
-            &made
-        }
-        (Columns::Facts, None) => {
-            made = Head::new(declaration, declaration.fact_columns());
+        (columns, None) => {
+            let wanted = |column: &&Attribute| columns == Columns::Shown || column.fact;
+            made = Head::new(declaration, declaration.columns().filter(wanted));
             &made
         }
     };

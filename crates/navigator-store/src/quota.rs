@@ -6,7 +6,7 @@
 //! after the locks of rows and before those of scopes, in the order of projects, so that it cannot
 //! deadlock with them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use navigator_model::ProjectId;
 use navigator_resources::{Declaration, Quotas, Refusal, Row, SqlType, SqlValue};
@@ -27,14 +27,14 @@ pub type Limits = BTreeMap<String, i64>;
 pub(crate) struct Creation<'a> {
     declarations: Vec<&'static Declaration>,
     quotas: &'a Quotas,
-    /// Projects that have more objects than before, and the quota of these.
-    grown: BTreeSet<(String, &'static str)>,
+    /// What projects have more of than before, by project and quota.
+    grown: BTreeMap<(String, &'static str), &'static Declaration>,
 }
 
 impl<'a> Creation<'a> {
     pub(crate) fn new(declarations: &[&'static Declaration], quotas: &'a Quotas) -> Self {
         let counted = declarations.iter().copied().filter(|declaration| declaration.is_counted());
-        Self { declarations: counted.collect(), quotas, grown: BTreeSet::new() }
+        Self { declarations: counted.collect(), quotas, grown: BTreeMap::new() }
     }
 
     pub(crate) fn inserted(&mut self, declaration: &'static Declaration, row: &Row) {
@@ -42,15 +42,13 @@ impl<'a> Creation<'a> {
         if !project.is_empty()
             && self.declarations.iter().any(|counted| counted.table == declaration.table)
         {
-            self.grown.insert((project.to_owned(), declaration.quota));
+            self.grown.insert((project.to_owned(), declaration.quota), declaration);
         }
     }
 
     /// Refuses if a project now has more than it may have.
     pub(crate) async fn check(self, tx: &mut Tx, statements: &mut Statements) -> Result<(), Ended> {
-        for (project, quota) in &self.grown {
-            let counted = self.declarations.iter().find(|counted| counted.quota == *quota);
-            let Some(declaration) = counted else { continue };
+        for ((project, quota), declaration) in &self.grown {
             let limit = self.quotas.limit(quota);
             if tx.is_postgres() {
                 statements.put(tx, lock(project, quota, limit), Need::Nothing).await?;

@@ -4,7 +4,6 @@ use futures::future::join_all;
 use navigator_model::ProjectId;
 use navigator_resources::{Network, Resource as _, Row};
 use navigator_store::{Columns, Listing, Store, StoreError};
-
 use tokio::task::JoinHandle;
 
 use crate::{

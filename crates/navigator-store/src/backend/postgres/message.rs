@@ -68,13 +68,18 @@ impl Message<'_> {
         connection: &mut PgConnection,
         prepared: &mut Prepared,
     ) -> Option<Result<Vec<Answer>, Error>> {
-        let fits = self.statements.len() + prepared.numbers.len() <= MOST_PREPARED
-            || self.statements.iter().all(|sql| prepared.numbers.contains_key(&key(sql)));
-        if !fits || self.statements.iter().any(|sql| sql.plan_for_values) {
+        if !self.is_sayable(prepared) {
             return None;
         }
         let said = self.said(prepared);
         Some(exchange(connection, prepared, said, self.statements.len()).await)
+    }
+
+    /// Whether all of its statements are prepared, or may be.
+    fn is_sayable(&self, prepared: &Prepared) -> bool {
+        let fits = self.statements.len() + prepared.numbers.len() <= MOST_PREPARED
+            || self.statements.iter().all(|sql| prepared.numbers.contains_key(&key(sql)));
+        fits && !self.statements.iter().any(|sql| sql.plan_for_values)
     }
 
     fn said(&self, prepared: &mut Prepared) -> Said {
@@ -220,6 +225,16 @@ mod tests {
             let digits: String = other.bytes().map(|byte| format!("{byte:02x}")).collect();
             let expected = format!("convert_from(decode('{digits}', 'hex'), 'UTF8')");
             assert_eq!(literal(other), expected, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_planned_for_its_values_goes_alone() {
+        let mut sql = Sql::with("SELECT $1", ["a".into()]);
+        for plan_for_values in [false, true] {
+            sql.plan_for_values = plan_for_values;
+            let message = Message { begin: None, statements: &[&sql], end: None };
+            assert_eq!(message.is_sayable(&Prepared::default()), !plan_for_values);
         }
     }
 
