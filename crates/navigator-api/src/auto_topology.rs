@@ -67,13 +67,8 @@ async fn show(
         return Err(Refusal::BadRequest { resource, msg: "Unrecognized field".to_owned() }.into());
     }
     let created = [Network::declaration(), Subnet::declaration(), Router::declaration()];
-    let request = Request {
-        caller: &caller,
-        settings: &state.settings,
-        now: &now(),
-        created: &created,
-        seen: None,
-    };
+    let request =
+        Request { caller: &caller, settings: &state.settings, now: &now(), created: &created };
     let mut topology = Topology::default();
     let step = |step, facts: &Facts, context: &Context<'_>| {
         topology.step(step, &project, facts, context).map(|writes| ((), writes))

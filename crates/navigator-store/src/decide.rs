@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use navigator_model::{Revision, Scope};
 use navigator_resources::{
-    Caller, Context, Declaration, DecodeError, Facts, Query, Refusal, Row, Settings, Stop, Writes,
+    Caller, Context, Declaration, DecodeError, Facts, Query, Refusal, Settings, Stop, Writes,
     facts::Fact,
 };
 use uuid::Uuid;
 
 use crate::{
-    backend::{Backend, Step, Tx},
+    Store,
+    backend::{Step, Tx},
     change_log::Touched,
     error::{DecideError, Fault, StoreError},
-    figures::{Counters, count},
+    figures::count,
+    lately::Lately,
     load,
     quota::Creation,
     server_event::Noted,
@@ -35,9 +37,6 @@ pub struct Request<'a> {
     pub now: &'a str,
     /// The resources whose objects it creates: refused if a project would have more of them than its quota.
     pub created: &'a [&'static Declaration],
-    /// What it is about, as rules see it, read a moment ago. It may have changed since: only what is likely
-    /// to be asked for is known from it.
-    pub seen: Option<(&'static Declaration, &'a Row)>,
 }
 
 /// Why an attempt ended without a commit.
@@ -71,8 +70,7 @@ pub(crate) type Decided<T, S> = (Vec<T>, S, Vec<(Scope, Revision)>);
 
 /// Decisions in their order. `outcome` is made of their values, and of facts as all of them left these.
 pub(crate) async fn decide_all<T, S, F, O>(
-    backend: &Backend,
-    counters: &Counters,
+    store: &Store,
     request: Request<'_>,
     decisions: usize,
     mut decide: F,
@@ -84,11 +82,12 @@ where
     F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
     O: Fn(&[T], &Facts) -> Result<S, Stop> + Send + Sync,
 {
+    let counters = &store.counters;
     let mut attempt = 1;
     // SQLite has no round trips to spare.
-    let mut sent = if backend.is_postgres() { Sent::Together } else { Sent::Alone };
+    let mut sent = if store.backend.is_postgres() { Sent::Together } else { Sent::Alone };
     loop {
-        let attempt_made = one_attempt(backend, request, decisions, sent, &mut decide, &outcome);
+        let attempt_made = one_attempt(store, request, decisions, sent, &mut decide, &outcome);
         match attempt_made.await {
             Ok(decided) => {
                 count(&counters.committed);
@@ -134,7 +133,7 @@ fn pause(attempt: u32) -> Duration {
 }
 
 async fn one_attempt<T, S, F, O>(
-    backend: &Backend,
+    store: &Store,
     request: Request<'_>,
     count: usize,
     sent: Sent,
@@ -147,7 +146,8 @@ where
     F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
     O: Fn(&[T], &Facts) -> Result<S, Stop> + Send + Sync,
 {
-    let Request { caller, settings, now, created, seen } = request;
+    let Request { caller, settings, now, created } = request;
+    let Store { backend, lately, .. } = store;
     let viewer = &caller.project_id.0;
     let mut tx = backend.write().await?;
     let written = async {
@@ -165,7 +165,7 @@ where
             // New for each: otherwise two of one kind would get the same ids.
             let context = Context { caller, settings, now, seed: Uuid::new_v4() };
             let (value, writes) =
-                settle(&mut tx, viewer, seen, |facts| decide(index, facts, &context)).await?;
+                settle(&mut tx, viewer, lately, |facts| decide(index, facts, &context)).await?;
             write::execute(&mut tx, writes, now, &mut effects).await?;
             values.push(value);
         }
@@ -178,7 +178,7 @@ where
             statements.put(&mut tx, event, Need::Nothing).await?;
         }
         let outcome = |facts: &Facts| outcome(&values, facts);
-        let shown = shown(&mut tx, viewer, &mut statements, outcome).await?;
+        let shown = shown(&mut tx, viewer, lately, &mut statements, outcome).await?;
         Ok((values, shown, touched, statements.into_waiting()))
     }
     .await;
@@ -218,6 +218,7 @@ enum Shown<S> {
 async fn shown<S: Send>(
     tx: &mut Tx,
     viewer: &str,
+    lately: &Lately,
     statements: &mut Statements,
     outcome: impl Fn(&Facts) -> Result<S, Stop> + Send + Sync,
 ) -> Result<Shown<S>, Ended> {
@@ -231,7 +232,8 @@ async fn shown<S: Send>(
         Err(_) => {}
     }
     statements.send(tx).await?;
-    let (shown, _) = settle(tx, viewer, None, |facts| Ok((outcome(facts)?, Writes::new()))).await?;
+    let (shown, _) =
+        settle(tx, viewer, lately, |facts| Ok((outcome(facts)?, Writes::new()))).await?;
     Ok(Shown::Known(shown))
 }
 
@@ -239,7 +241,7 @@ async fn shown<S: Send>(
 async fn settle<T, F>(
     tx: &mut Tx,
     viewer: &str,
-    seen: Option<(&'static Declaration, &Row)>,
+    lately: &Lately,
     mut decide: F,
 ) -> Result<(T, Writes), Ended>
 where
@@ -256,13 +258,13 @@ where
                 if !tx.is_postgres() {
                     // No lock makes a fact stale there.
                     queries.retain(|query| !known.facts.knows(query));
-                } else if let (0, Some(seen)) = (attempt, seen) {
-                    let next = foreseen(&queries, seen, &mut decide);
+                } else if attempt == 0 {
+                    let next = foreseen(&queries, lately, &mut decide);
                     queries.extend(next);
                 }
                 let facts = load::load(tx, &queries, viewer).await?;
                 for (query, fact) in queries.into_iter().zip(facts) {
-                    known.learn(query, fact, tx);
+                    known.learn(query, fact, tx, lately);
                 }
             }
         }
@@ -270,22 +272,18 @@ where
     Err(Ended::Failed(StoreError::Internal("a decision asks in circles".to_owned())))
 }
 
-/// What a decision asks for after the row that it locks, if that is still as it was seen: it may be asked for
-/// along with the lock. If it is not, the decision asks for something else, or again.
+/// What a decision asks for after the rows that it locks, if these are still as they were last seen: it may
+/// be asked for along with the locks. If they are not, the decision asks for something else, or again.
 fn foreseen<T>(
     queries: &[Query],
-    (declaration, row): (&'static Declaration, &Row),
+    lately: &Lately,
     mut decide: impl FnMut(&Facts) -> Result<(T, Writes), Stop>,
 ) -> Vec<Query> {
-    let [query @ Query::Rows { table, select }] = queries else { return Vec::new() };
-    let is_it = select.lock
-        && *table == declaration.table
-        && select.conditions.iter().all(|(column, values)| values[..] == [row.get(column).clone()]);
-    if !is_it {
-        return Vec::new();
-    }
     let mut facts = Facts::default();
-    facts.insert(query.clone(), Fact::Rows(vec![row.clone()]));
+    for query in queries {
+        let Some(row) = lately.locked(query) else { return Vec::new() };
+        facts.insert(query.clone(), Fact::Rows(vec![row]));
+    }
     match decide(&facts) {
         // What takes something is asked for when it is certain.
         Err(Stop::Need(next)) if next.iter().all(|next| matches!(next, Query::Rows { .. })) => next,
@@ -305,7 +303,7 @@ struct Known {
 impl Known {
     /// Where transactions run side by side, what was read before a lock was granted may be older
     /// than what the lock's last holder wrote: it is forgotten, and read again if asked for again.
-    fn learn(&mut self, query: Query, fact: Fact, tx: &Tx) {
+    fn learn(&mut self, query: Query, fact: Fact, tx: &Tx, lately: &Lately) {
         let locks = query.locks();
         let lasts = locks || !matches!(&query, Query::Rows { .. });
         if locks && tx.is_postgres() && self.passing {
@@ -314,6 +312,12 @@ impl Known {
                 self.facts.insert(query.clone(), fact.clone());
             }
             self.passing = false;
+        }
+        if let (true, Query::Rows { table, .. }, Fact::Rows(rows)) = (locks, &query, &fact)
+            && let [row] = &rows[..]
+            && tx.is_postgres()
+        {
+            lately.saw(table, row);
         }
         if lasts && tx.is_postgres() {
             self.lasting.push((query.clone(), fact.clone()));

@@ -15,6 +15,7 @@ mod error;
 mod fetch;
 mod figures;
 mod find;
+mod lately;
 mod listing;
 mod load;
 mod migrations;
@@ -46,6 +47,7 @@ pub use server_event::PendingEvent;
 use backend::Backend;
 use figures::Counters;
 use find::Finds;
+use lately::Lately;
 use report::Hearing;
 
 /// How long requests wait for a connection while nobody gets one.
@@ -57,6 +59,7 @@ pub struct Store {
     backend: Arc<Backend>,
     counters: Arc<Counters>,
     finds: Finds,
+    lately: Lately,
 }
 
 impl Store {
@@ -69,7 +72,8 @@ impl Store {
     /// they are told [`StoreError::Unavailable`].
     pub async fn connect_with_patience(url: &str, patience: Duration) -> Result<Self, StoreError> {
         let backend = Arc::new(Backend::connect(url, patience).await?);
-        Ok(Self { backend, counters: Arc::default(), finds: Finds::default() })
+        let (finds, lately) = (Finds::default(), Lately::default());
+        Ok(Self { backend, counters: Arc::default(), finds, lately })
     }
 
     /// Brings the schema up to date. Safe when several servers do it at once.
@@ -119,7 +123,12 @@ impl Store {
         declaration: &'static Declaration,
         listing: Listing,
     ) -> Result<Option<Row>, StoreError> {
-        self.finds.find(&self.backend, declaration, listing).await
+        let is_for_rules = listing.columns == Columns::Facts && self.backend.is_postgres();
+        let row = self.finds.find(&self.backend, declaration, listing).await?;
+        if let Some(row) = row.as_ref().filter(|_| is_for_rules) {
+            self.lately.saw(declaration.table, row);
+        }
+        Ok(row)
     }
 
     /// Runs a decision to its end in one transaction. It is asked again while it needs facts, and
@@ -157,14 +166,13 @@ impl Store {
         T: Send + Sync,
         F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
     {
-        let request = Request { caller, settings, now, created: &[], seen: None };
-        let (backend, counters) = (&self.backend, &self.counters);
-        let decided = decide::decide_all(backend, counters, request, count, decide, |_, _| Ok(()));
+        let request = Request { caller, settings, now, created: &[] };
+        let decided = decide::decide_all(self, request, count, decide, |_, _| Ok(()));
         let (values, (), moved) = decided.await?;
         Ok((values, moved))
     }
 
-    /// The same for a request that may say what it creates and what it is about. Answers with what `outcome`
+    /// The same for a request that may say what it creates. Answers with what `outcome`
     /// makes of the decisions' values and of facts as all of them left these, whoever comes next. It takes no
     /// locks.
     pub async fn decide_and_show<T, S, F, O>(
@@ -180,9 +188,7 @@ impl Store {
         F: FnMut(usize, &Facts, &Context<'_>) -> Result<(T, Writes), Stop> + Send,
         O: Fn(&[T], &Facts) -> Result<S, Stop> + Send + Sync,
     {
-        let (backend, counters) = (&self.backend, &self.counters);
-        let decided = decide::decide_all(backend, counters, request, count, decide, outcome);
-        let (_, shown, moved) = decided.await?;
+        let (_, shown, moved) = decide::decide_all(self, request, count, decide, outcome).await?;
         Ok((shown, moved))
     }
 

@@ -6,6 +6,7 @@ use crate::{
     allocate,
     backend::{Step, Tx},
     error::StoreError,
+    lately::id,
     sql::Sql,
     table::{declaration, facts, push_select, shown},
 };
@@ -62,11 +63,7 @@ pub(crate) async fn load(
 /// The row that a query locks, if it is one.
 fn locked(query: &Query) -> Option<(&'static str, &str)> {
     let Query::Rows { table, select } = query else { return None };
-    let (_, values) = select.conditions.iter().find(|(column, _)| *column == "id")?;
-    match &values[..] {
-        [SqlValue::Text(id)] if select.lock => Some((table, id)),
-        _ => None,
-    }
+    id(select).filter(|_| select.lock).map(|id| (*table, id))
 }
 
 /// The statements that read these and do nothing else, one for each. `None`: they take locks, or too much
@@ -145,17 +142,19 @@ fn push_steps(
     viewer: &str,
 ) -> Result<(), StoreError> {
     let declaration = declaration(table)?;
-    if (select.lock || select.hold) && !declaration.view && tx.is_postgres() {
-        // Locked first and read afterwards: a statement that waits for a lock still computes its
-        // sub-selects from the state before the wait.
+    let head = if select.shown { shown(table)? } else { facts(table)? };
+    // What references to a row take too: it conflicts with FOR UPDATE and with nothing less.
+    let strength = if select.lock { " FOR UPDATE" } else { " FOR KEY SHARE" };
+    let locks = (select.lock || select.hold) && !declaration.view && tx.is_postgres();
+    // A statement that waits for a lock then reads the row again, but neither what its sub-selects find nor
+    // rows that it had not found before.
+    let at_once = !head.looks_elsewhere && id(select).is_some();
+    if locks && !at_once {
         let mut sql = Sql::new(&format!("SELECT id FROM {table}"));
         push_select(&mut sql, declaration, select)?;
-        // What references to a row take too: it conflicts with FOR UPDATE and with nothing less.
-        let strength = if select.lock { "FOR UPDATE" } else { "FOR KEY SHARE" };
-        sql.push(" ORDER BY id ").push(strength);
+        sql.push(" ORDER BY id").push(strength);
         steps.push(Step { sql, columns: &[] });
     }
-    let head = if select.shown { shown(table)? } else { facts(table)? };
     let mut sql = head.seen_by(viewer);
     push_select(&mut sql, declaration, select)?;
     match select.most {
@@ -163,6 +162,9 @@ fn push_steps(
         // Any of them: an order would have to look at all.
         Some(most) => sql.push(" LIMIT ").bind(i64::from(most)),
     };
+    if locks && at_once {
+        sql.push(strength);
+    }
     steps.push(Step { sql, columns: &head.columns });
     Ok(())
 }

@@ -30,6 +30,8 @@ pub(crate) struct Head {
     sql: Sql,
     pub(crate) columns: Columns,
     pub(crate) nullable: Vec<bool>,
+    /// Whether a column is computed from other rows.
+    pub(crate) looks_elsewhere: bool,
 }
 
 impl Head {
@@ -38,7 +40,9 @@ impl Head {
         columns: impl Iterator<Item = &'static Attribute>,
     ) -> Self {
         let attributes: Vec<_> = columns.collect();
+        let mut expressions = attributes.iter().filter_map(|attribute| attribute.expression);
         Self {
+            looks_elsewhere: expressions.any(|expression| expression.contains("SELECT")),
             sql: select_from(declaration, attributes.iter().copied(), ""),
             nullable: attributes.iter().map(|attribute| attribute.nullable).collect(),
             columns: self::columns(attributes),

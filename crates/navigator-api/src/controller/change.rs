@@ -63,15 +63,9 @@ async fn seen<R: Resource>(access: &mut Access<'_>, ids: &Ids) -> Result<Row, Fa
     row.ok_or_else(|| Refusal::not_found::<R>(ids.id()).into())
 }
 
-/// A request about an object that was just seen.
-fn about<'a, R: Resource>(
-    state: &'a ApiState,
-    caller: &'a Caller,
-    now: &'a str,
-    row: &'a Row,
-) -> Request<'a> {
-    let seen = Some((R::declaration(), row));
-    Request { caller, settings: &state.settings, now, created: &[], seen }
+/// A request that creates nothing.
+fn request<'a>(state: &'a ApiState, caller: &'a Caller, now: &'a str) -> Request<'a> {
+    Request { caller, settings: &state.settings, now, created: &[] }
 }
 
 pub(crate) async fn update<R: Rules>(
@@ -97,7 +91,7 @@ pub(crate) async fn update<R: Rules>(
     let (mut rows, moved) = state
         .store
         .decide_and_show(
-            about::<R>(&state, &caller, &now(), &row),
+            request(&state, &caller, &now()),
             1,
             |_, facts, context| {
                 let object = target.load::<R>(facts)?;
@@ -127,7 +121,7 @@ pub(crate) async fn delete<R: Rules>(
     let ((), moved) = state
         .store
         .decide_and_show(
-            about::<R>(&state, &caller, &now(), &row),
+            request(&state, &caller, &now()),
             1,
             |_, facts, context| {
                 let object = target.load::<R>(facts)?;

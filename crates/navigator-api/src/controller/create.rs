@@ -47,13 +47,11 @@ pub(crate) async fn create<R: Rules>(
     let tags: Vec<Vec<String>> = items.iter().map(named_tags).collect();
     R::check_bulk(&inputs)?;
     let parent_id = ids.parent.as_deref();
-    let about = declaration.parent.as_ref().map(|parent| (parent.declaration)());
     let request = Request {
         caller: &caller,
         settings: &state.settings,
         now: &now(),
         created: &[declaration],
-        seen: about.zip(parent.as_ref()),
     };
     let (rows, moved) = state
         .store

@@ -25,7 +25,7 @@ pub(super) fn associate(
 ) -> Result<(), Stop> {
     let port = own_port(floating_ip, port_id, facts, context)?;
     let (address, subnet_id) = chosen(&port, asked)?;
-    let others = vec![Query::rows::<FloatingIp>(Select::eq("port_id", port.id.to_string()))];
+    let others = Query::rows::<FloatingIp>(Select::eq("port_id", port.id.to_string()));
     let external = floating_ip.floating_network_id;
     let router_id = router_for(external, &port, subnet_id, floating_ip.router_id, others, facts)?
         .ok_or_else(|| Refusal::ExternalGatewayForFloatingIPNotFound {
@@ -101,15 +101,15 @@ fn chosen(port: &Port, asked: Option<Ipv4Addr>) -> Result<(Ipv4Addr, SubnetId), 
 }
 
 /// The router on the subnet whose gateway is on the external network: of several the one that has
-/// the subnet's gateway address, because instances answer through it; else the first. `likely` is what it is if nothing has moved, so
-/// that nobody has to look for it before it is held. `beside` is what the caller asks for next, whichever
-/// it is.
+/// the subnet's gateway address, because instances answer through it; else the first. `likely` is what it
+/// is if nothing has moved, so that nobody has to look for it before it is held. `beside` is what the
+/// caller asks for next, whichever it is.
 pub(crate) fn router_for(
     external: NetworkId,
     port: &Port,
     subnet_id: SubnetId,
     likely: Option<RouterId>,
-    beside: Vec<Query>,
+    beside: Query,
     facts: &Facts,
 ) -> Result<Option<RouterId>, Stop> {
     // Held, so that its gateway and its interface stay while something comes to need them.
@@ -119,7 +119,7 @@ pub(crate) fn router_for(
     let ask = |ids: Vec<SqlValue>| {
         let subnet = Query::rows::<Subnet>(Select::eq("id", subnet_id.to_string()));
         let own = [Query::rows::<Router>(held(ids)), Query::rows::<Port>(on_network.clone()), subnet];
-        facts.ask(own.into_iter().chain(beside.iter().cloned()))
+        facts.ask(own.into_iter().chain([beside.clone()]))
     };
     if let Some(likely) = likely {
         ask(vec![likely.to_string().into()])?;

@@ -1,6 +1,6 @@
 //! The checks in Neutron's order, and the writes.
 
-use navigator_model::{FloatingIpId, L4Port, L4PortRange, PortForwardingId, RouterId, Scope};
+use navigator_model::{FloatingIpId, L4PortRange, PortForwardingId, RouterId, Scope};
 
 use super::{PortForwarding, PortForwardingCreate, PortForwardingUpdate};
 use crate::{
@@ -163,9 +163,7 @@ fn check(
     })?;
     let external = floating_ip.floating_network_id;
     let of_port = || Select::eq("port_id", port.id.to_string());
-    let conflicts = conflicts(forwarding);
-    let rivals = conflicts.iter().map(|(select, _)| Query::rows::<PortForwarding>(select.clone()));
-    let beside = [Query::rows::<FloatingIp>(of_port())].into_iter().chain(rivals).collect();
+    let beside = Query::rows::<FloatingIp>(of_port());
     let likely = floating_ip.router_id;
     let router_id = router_for(external, &port, subnet_id, likely, beside, facts)?;
     let router_id = router_id.ok_or_else(|| {
@@ -175,7 +173,6 @@ fn check(
     if let Some(bound) = facts.list::<FloatingIp>(of_port())?.first() {
         return Err(bound.bound_to(port.id).into());
     }
-    without_conflict(forwarding, conflicts, facts)?;
     Ok(router_id)
 }
 
@@ -194,41 +191,6 @@ fn only_router(
         return Ok(());
     }
     Err(bad(format!("FloatingIP {} had been set on router {present}", floating_ip.id)).into())
-}
-
-/// The forwardings that two single ports would be in the way of. Ranges that overlap are left to the
-/// claims, which see every port.
-fn conflicts(forwarding: &PortForwarding) -> Vec<(Select, Refusal)> {
-    let number = |port: L4Port| i64::from(port.get());
-    let protocol = forwarding.protocol.name();
-    let outside = forwarding.external_port.map(|port| {
-        let select = Select::eq("floatingip_id", forwarding.floatingip_id.to_string())
-            .and("protocol", protocol)
-            .and("external_port", number(port));
-        (select, external_conflict(forwarding))
-    });
-    let inside = forwarding.internal_port.map(|port| {
-        let select = Select::eq("internal_port_id", forwarding.internal_port_id.to_string())
-            .and("internal_ip_address", forwarding.internal_ip_address.to_string())
-            .and("protocol", protocol)
-            .and("internal_port", number(port));
-        (select, internal_conflict(forwarding))
-    });
-    outside.into_iter().chain(inside).collect()
-}
-
-fn without_conflict(
-    forwarding: &PortForwarding,
-    conflicts: Vec<(Select, Refusal)>,
-    facts: &Facts,
-) -> Result<(), Stop> {
-    for (select, conflict) in conflicts {
-        let rivals = facts.list::<PortForwarding>(select)?;
-        if rivals.iter().any(|rival| rival.id != forwarding.id) {
-            return Err(conflict.into());
-        }
-    }
-    Ok(())
 }
 
 /// Takes both sides. The internal one is taken for all floating IPs together, as in Neutron.

@@ -1,6 +1,7 @@
-//! Rows that a transaction of this server is about to lock, or has locked: the next one that wants the same
-//! row waits here, in the order in which they came. In the database it would be woken in any order, look
-//! for the row's newest version again each time, and keep a process and others' locks meanwhile.
+//! Rows that a transaction of this server is about to lock, or has locked. The next one that wants the same
+//! row waits for it in the database, which goes on with it at the commit without another word from here. All
+//! others wait here, in the order in which they came: in the database they would be woken in any order, look
+//! for the row's newest version again each time, and keep a process each.
 //!
 //! Only the first lock of a transaction is waited for here, while it holds nothing: so nobody waits in a
 //! circle. The database's own locks decide, between servers too.
@@ -12,13 +13,16 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// Who has the row, and who waits for it in the database.
+const IN_THE_DATABASE: usize = 2;
+
 /// Table and id.
 type Key = (&'static str, String);
 
 #[derive(Clone, Default)]
 pub(crate) struct Latches(Arc<Mutex<HashMap<Key, Arc<Semaphore>>>>);
 
-/// A row that nobody else of this server waits for in the database.
+/// A row that only one other of this server has, or waits for in the database.
 pub(crate) struct Latch {
     latches: Latches,
     key: Key,
@@ -31,7 +35,9 @@ impl Latches {
     pub(crate) async fn take(&self, table: &'static str, id: &str) -> Latch {
         let key = (table, id.to_owned());
         let row = Arc::clone(
-            self.rows().entry(key.clone()).or_insert_with(|| Arc::new(Semaphore::new(1))),
+            self.rows()
+                .entry(key.clone())
+                .or_insert_with(|| Arc::new(Semaphore::new(IN_THE_DATABASE))),
         );
         let mut latch = Latch { latches: self.clone(), key, row, turn: None };
         latch.turn = Arc::clone(&latch.row).acquire_owned().await.ok();
@@ -61,7 +67,7 @@ mod tests {
     #[tokio::test]
     async fn a_row_goes_from_one_to_the_next_in_their_order_and_is_then_forgotten() {
         let latches = Latches::default();
-        let first = latches.take("ports", "a").await;
+        let first = [latches.take("ports", "a").await, latches.take("ports", "a").await];
         let other = latches.take("ports", "b").await;
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut waiting = Vec::new();
