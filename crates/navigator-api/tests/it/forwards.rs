@@ -6,6 +6,7 @@ use crate::cloud::{Backend, Cloud, Site, text};
 
 on_both! {
     forwards_of_both_kinds_are_in_one_list,
+    forwards_of_a_device_are_found_however_many_ports_it_has,
     a_free_external_port_is_found,
     what_cannot_be_forwarded_is_refused,
     a_gateway_with_several_addresses_shows_the_first,
@@ -114,6 +115,19 @@ async fn forwards_of_both_kinds_are_in_one_list(on: Backend) {
     }
     let left = place.cloud.get("alice", &place.site.forwardings()).await.expect(200);
     assert_eq!(left["gateway_port_forwardings"], json!([]));
+}
+
+async fn forwards_of_a_device_are_found_however_many_ports_it_has(on: Backend) {
+    let place = Place::on(on).await;
+    let forward = place.make(place.floating(json!({"external_port": 1}))).await;
+    let network = place.cloud.create("alice", "networks", "network", json!({})).await;
+    let port = json!({"network_id": network["id"], "device_id": "server-2"});
+    for _ in 0..3 {
+        assert_eq!(place.ids("alice", "device_id=server-2").await, [forward["id"].clone()]);
+        assert_eq!(place.ids("alice", "device_id=server-3&device_id=").await, [] as [Value; 0]);
+        let ports = json!({"ports": vec![port.clone(); 150]});
+        place.cloud.post("alice", "/v2.0/ports", &ports).await.expect(201);
+    }
 }
 
 async fn a_free_external_port_is_found(on: Backend) {
