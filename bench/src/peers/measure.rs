@@ -13,7 +13,7 @@ use crate::{
     processes::Part,
 };
 
-const ROUND: Duration = Duration::from_secs(5);
+const ROUND: Duration = Duration::from_millis(2_500);
 
 /// All rounds of one request at one peer.
 #[derive(Default)]

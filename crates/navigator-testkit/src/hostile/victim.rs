@@ -37,6 +37,11 @@ impl Victim {
         self.took.len()
     }
 
+    /// How long each request took.
+    pub fn took(&self) -> &[Duration] {
+        &self.took
+    }
+
     pub fn p99(&self) -> Duration {
         let mut took = self.took.clone();
         took.sort_unstable();
