@@ -160,6 +160,7 @@ async fn converse(
     }
     // An answer is one write; waiting for more to send only delays it.
     let _ = stream.set_nodelay(true);
+    let stream = Stream::new(stream, Arc::clone(&conversation.connection));
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         answer(router.clone(), conversation.clone(), request)
     });
@@ -177,7 +178,7 @@ async fn converse(
         .keep_alive_timeout(PING)
         .max_header_list_size(HEAD_LIMIT as u32);
     // On the heap, so that a connection that says nothing costs next to nothing.
-    let connection = builder.serve_connection(TokioIo::new(Stream::new(stream)), service);
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     if let Err(error) = Box::pin(watcher.watch(connection)).await {
         tracing::debug!(%error, "connection ended");
     }
@@ -188,6 +189,7 @@ async fn answer(
     conversation: Conversation,
     mut request: hyper::Request<Incoming>,
 ) -> io::Result<Response> {
+    conversation.connection.is_heard(false);
     let framing = Framing::of(&request);
     if framing == Framing::Ambiguous {
         return Ok(closing(Fault::bad_request(AMBIGUOUS).into_response()));
@@ -195,11 +197,13 @@ async fn answer(
     if too_long(&request) {
         return Ok(closing(Fault::HeadersTooLarge.into_response()));
     }
+    conversation.connection.is_heard(true);
     // Without a body there is nothing more to wait for.
     let at_work = request.body().is_end_stream().then(|| conversation.at_work());
     request.extensions_mut().insert(conversation.clone());
     let Ok(response) = ToTheEnd::new(router.oneshot(request.map(Body::new))).await;
     let at_work = at_work.unwrap_or_else(|| conversation.at_work());
+    conversation.connection.is_heard(!response.headers().contains_key(header::CONNECTION));
     let response = response.map(|body| Held::until_sent(body, at_work));
     Ok(if framing == Framing::Chunked { closing(response) } else { response })
 }

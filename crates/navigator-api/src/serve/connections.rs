@@ -10,7 +10,7 @@ use std::{
     net::{IpAddr, Ipv6Addr},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::Instant,
 };
@@ -36,6 +36,8 @@ pub(crate) struct Connection {
     busy: AtomicUsize,
     /// Since when the client is the one to speak.
     waits_since: Mutex<Instant>,
+    /// What it said last was no request, or one that is not read to its end.
+    refused: AtomicBool,
     cut: Notify,
 }
 
@@ -65,6 +67,15 @@ impl Connection {
     pub(crate) fn at_work(self: &Arc<Self>) -> AtWork {
         self.busy.fetch_add(1, Relaxed);
         AtWork(Arc::clone(self))
+    }
+
+    /// A request was read, or is refused.
+    pub(super) fn is_heard(&self, heard: bool) {
+        self.refused.store(!heard, Relaxed);
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused.load(Relaxed)
     }
 
     /// Returns when it has to end.
@@ -99,6 +110,7 @@ impl Connections {
             number: open.last,
             busy: AtomicUsize::new(0),
             waits_since: Mutex::new(Instant::now()),
+            refused: AtomicBool::new(true),
             cut: Notify::new(),
         });
         open.count += 1;

@@ -1,9 +1,14 @@
 //! A connection whose client has to take what it asked for: one that stops reading ends, instead of
 //! keeping its answer in our memory.
+//!
+//! Who was refused has his answer at once, and the end of his connection a little later: so he reads the
+//! answer before he hears that nobody reads the rest of his request, and who tries again and again does not
+//! keep the server busy with it.
 
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -14,23 +19,33 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use super::connections::Connection;
+
 /// Within each time of this length a client takes [`LEAST`] bytes, or all there are.
 const TIME_TO_TAKE: Duration = Duration::from_secs(30);
 const LEAST: usize = 16 << 10;
 
+/// From the answer to who was refused to the end of his connection.
+const LINGERS: Duration = Duration::from_millis(100);
+
 pub(super) struct Stream {
     inner: TcpStream,
+    connection: Arc<Connection>,
     /// Runs while the client has not taken enough.
     limit: Option<Pin<Box<Sleep>>>,
     taken: usize,
+    is_answered: bool,
+    /// Runs before the end of who was refused.
+    lingers: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stream {
-    pub(super) fn new(inner: TcpStream) -> Self {
-        Self { inner, limit: None, taken: 0 }
+    pub(super) fn new(inner: TcpStream, connection: Arc<Connection>) -> Self {
+        Self { inner, connection, limit: None, taken: 0, is_answered: false, lingers: None }
     }
 
     fn has_taken(&mut self, count: usize) {
+        self.is_answered = true;
         self.taken += count;
         if self.taken >= LEAST {
             self.limit = None;
@@ -99,6 +114,10 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_answered && self.connection.is_refused() {
+            let lingers = self.lingers.get_or_insert_with(|| Box::pin(sleep(LINGERS)));
+            ready!(lingers.as_mut().poll(context));
+        }
         Pin::new(&mut self.inner).poll_shutdown(context)
     }
 }

@@ -37,6 +37,50 @@ async fn a_body_that_says_or_turns_out_to_be_over_one_mebibyte_is_413() {
     server.stop().await;
 }
 
+/// From the answer to the end of its connection.
+async fn end_after_answer(server: &Server, request: &[u8], status: &str) -> Duration {
+    let mut stream = server.connect().await;
+    let _ = stream.write_all(request).await;
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") && !answer.ends_with(b"}") {
+        assert!(stream.read_buf(&mut answer).await.unwrap() > 0, "ended without an answer");
+    }
+    let answered = Instant::now();
+    let text = String::from_utf8_lossy(&answer);
+    assert!(text.starts_with(&format!("HTTP/1.1 {status}")), "{text}");
+    let _ = stream.read_to_end(&mut answer).await;
+    answered.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_refused_unread_has_his_answer_before_the_end() {
+    const LINGERS: Duration = Duration::from_millis(100);
+    let server = Server::start().await;
+    let many: String = (0..200).map(|n| format!("x-{n}: a\r\n")).collect();
+    let large = format!(
+        "POST /v2.0/networks HTTP/1.1\r\nhost: x\r\n{CREDENTIALS}content-length: 9999999\r\n\r\n"
+    );
+    for (request, status) in [
+        (head("/", &many), "431"),
+        (head("/", &format!("x: {}\r\n", "a".repeat(33 << 10))), "431"),
+        (head(&format!("/?{}", "a".repeat(66 << 10)), ""), "414"),
+        (b"no request\r\n\r\n".to_vec(), "400"),
+        (large.into_bytes(), "413"),
+    ] {
+        let after = end_after_answer(&server, &request, status).await;
+        assert!(after > LINGERS / 2, "{status}: {after:?}");
+    }
+    // Who asked for the end has it at once, also when what he wants is not there.
+    for (path, status) in [("/", "200"), ("/nowhere", "404")] {
+        let mut ends = Vec::new();
+        for _ in 0..10 {
+            ends.push(end_after_answer(&server, &head(path, CREDENTIALS), status).await);
+        }
+        assert!(ends.iter().any(|end| *end < LINGERS), "{ends:?}");
+    }
+    server.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn long_heads_are_431_and_long_targets_414() {
     let server = Server::start().await;
