@@ -27,6 +27,7 @@ mod mount;
 mod normalize;
 mod nova;
 mod page;
+mod patient;
 mod policy;
 mod present;
 mod qos;
@@ -50,6 +51,7 @@ pub use identity::{
 pub use metrics::Metrics;
 pub use mount::{guarded_routes, router};
 pub use nova::{Access, AccessSource, NovaClient, release_waiting_ports, tell_nova};
+pub use patient::Patient;
 pub use policy::{GuardedRoute, Policy, PolicyInForce, UnregisteredRules};
 pub use reference::pages as reference_pages;
 pub use serve::{Limits, serve};

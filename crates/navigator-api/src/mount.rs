@@ -23,13 +23,14 @@ use crate::{
     identity::Identity,
     loggable, metrics,
     normalize::normalize,
+    patient::Patient,
     policy::{Guarded, GuardedRoute, PolicyInForce, UnregisteredRules},
     qos, quotas,
     receive::{Reception, Room},
     reference, request_id,
     state::ApiState,
     trunks,
-    turns::{Kind, Turns},
+    turns::{Kind, Turns, is_large},
     versions,
 };
 
@@ -84,6 +85,7 @@ struct Gate {
     policy: Arc<PolicyInForce>,
     reception: Reception,
     turns: Turns,
+    patient: Patient,
 }
 
 impl Gate {
@@ -93,6 +95,7 @@ impl Gate {
             policy: Arc::clone(&state.policy),
             reception: Reception { limit: BODY_LIMIT, room: Some(Room::default()) },
             turns: Turns::on(available_parallelism().map_or(1, usize::from)),
+            patient: state.patient.clone(),
         }
     }
 }
@@ -116,6 +119,7 @@ async fn admitted(State(gate): State<Gate>, request: Request, next: Next) -> Res
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let kind = Kind::of(request.method(), route);
     match gate.turns.taken(&project, kind, length).await {
+        Ok(_turn) if is_large(length) => gate.patient.answer(next.run(request)).await,
         Ok(_turn) => next.run(request).await,
         Err(fault) => fault.into_response(),
     }

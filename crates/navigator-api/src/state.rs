@@ -8,7 +8,7 @@ use navigator_model::{Revision, Scope};
 use navigator_resources::Settings;
 use navigator_store::Store;
 
-use crate::{identity::Identity, metrics::Metrics, policy::PolicyInForce};
+use crate::{identity::Identity, metrics::Metrics, patient::Patient, policy::PolicyInForce};
 
 #[derive(Clone)]
 pub struct ApiState {
@@ -20,6 +20,7 @@ pub struct ApiState {
     /// What agents in other processes authenticate with; `None`: their endpoints are closed.
     pub agent_secret: Option<Arc<str>>,
     pub metrics: Arc<Metrics>,
+    pub patient: Patient,
 }
 
 impl ApiState {

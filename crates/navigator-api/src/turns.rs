@@ -31,6 +31,12 @@ const OF_ONE: u32 = 1;
 /// A body above this takes so many places that no other such body is at work: what it becomes when it
 /// is understood can be many times as large, and takes its time.
 const LARGE: u64 = 64 << 10;
+
+/// Whether a body of this length takes its time.
+pub(crate) fn is_large(body: u64) -> bool {
+    body > LARGE
+}
+
 /// More of one project do not wait.
 const MOST_WAITING: usize = 1024;
 /// How long they wait: for their own project only, so rather long than in vain.
@@ -89,7 +95,7 @@ impl Turns {
         body: u64,
     ) -> Result<Turn, Fault> {
         let parts = match kind {
-            _ if body > LARGE => (self.at_once / 2 + 1) * OF_WRITE,
+            _ if is_large(body) => (self.at_once / 2 + 1) * OF_WRITE,
             Kind::Write => OF_WRITE,
             Kind::Read => OF_READ,
             Kind::ReadOne => OF_ONE,

@@ -17,6 +17,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use navigator_api::Patient;
 use navigator_model::Scope;
 use tokio::runtime::Runtime;
 
@@ -173,11 +174,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Server(argument) => {
             let config = argument.load()?;
-            on_workers(config.server.workers, server::run(config))?;
+            on_workers(config.server.workers, |patient| server::run(config, patient))?;
         }
         Command::AllInOne(argument) => {
             let config = argument.load()?;
-            on_workers(config.server.workers, all_in_one::run(config))?;
+            on_workers(config.server.workers, |patient| all_in_one::run(config, patient))?;
         }
         Command::Agent { config, action: None } => {
             runtime(None)?.block_on(agent::run(config.load()?))?;
@@ -217,12 +218,31 @@ fn runtime(workers: Option<usize>) -> anyhow::Result<Runtime> {
 }
 
 /// On the threads that serve requests: the one that waits for the end is not woken by each change.
-fn on_workers(
-    workers: Option<usize>,
-    run: impl Future<Output = anyhow::Result<()>> + Send + 'static,
-) -> anyhow::Result<()> {
+fn on_workers<F>(workers: Option<usize>, run: impl FnOnce(Patient) -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    let patient = patient()?;
     let runtime = runtime(workers)?;
+    let run = run(Patient::on(patient.handle().clone()));
     runtime.block_on(runtime.spawn(run)).context("the server ended by itself")?
+}
+
+/// With a thread for what takes long.
+fn patient() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("patient")
+        .on_thread_start(give_way)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime for large requests")
+}
+
+fn give_way() {
+    if let Err(error) = navigator_drivers::slice::give_way() {
+        tracing::debug!(%error, "a thread does not give way to others");
+    }
 }
 
 /// A request is worked on for some tenths of a millisecond at a time.

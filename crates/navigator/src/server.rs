@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use navigator_api::{ApiState, PolicyInForce};
+use navigator_api::{ApiState, Patient, PolicyInForce};
 use navigator_bus::Hub;
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{config::Config, database, shutdown};
 
-pub(crate) async fn state(config: &Config) -> anyhow::Result<ApiState> {
+pub(crate) async fn state(config: &Config, patient: Patient) -> anyhow::Result<ApiState> {
     Ok(ApiState {
         store: database::upgraded(config).await?,
         hub: Hub::default(),
@@ -18,6 +18,7 @@ pub(crate) async fn state(config: &Config) -> anyhow::Result<ApiState> {
         policy: Arc::new(PolicyInForce::new(config.policy.policy()?)),
         agent_secret: config.agent_secret(),
         metrics: Arc::default(),
+        patient,
     })
 }
 
@@ -50,7 +51,7 @@ pub(crate) async fn serve(
     Ok(())
 }
 
-pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
-    let state = state(&config).await?;
+pub(crate) async fn run(config: Config, patient: Patient) -> anyhow::Result<()> {
+    let state = state(&config, patient).await?;
     serve(&config, state, shutdown::requested()?).await
 }

@@ -8,7 +8,9 @@ use axum::{
     http::{Request, Response},
 };
 use base64::Engine as _;
-use navigator_api::{ApiState, Identity, LocalControlPlane, Policy, PolicyInForce, router};
+use navigator_api::{
+    ApiState, Identity, LocalControlPlane, Patient, Policy, PolicyInForce, router,
+};
 use navigator_bus::{ControlPlane as _, Hub};
 use navigator_model::{Heartbeat, report::AgentRole};
 use navigator_resources::Settings;
@@ -147,6 +149,7 @@ impl Cloud {
         let policy = Arc::new(PolicyInForce::new(policy));
         let hub = Hub::default();
         let state = ApiState {
+            patient: Patient::default(),
             store: store.clone(),
             hub: hub.clone(),
             settings: Arc::new(settings),
