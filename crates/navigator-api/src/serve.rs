@@ -189,7 +189,7 @@ async fn answer(
     conversation: Conversation,
     mut request: hyper::Request<Incoming>,
 ) -> io::Result<Response> {
-    conversation.connection.is_heard(false);
+    conversation.connection.refuse();
     let framing = Framing::of(&request);
     if framing == Framing::Ambiguous {
         return Ok(closing(Fault::bad_request(AMBIGUOUS).into_response()));
@@ -197,13 +197,15 @@ async fn answer(
     if too_long(&request) {
         return Ok(closing(Fault::HeadersTooLarge.into_response()));
     }
-    conversation.connection.is_heard(true);
+    conversation.connection.hear();
     // Without a body there is nothing more to wait for.
     let at_work = request.body().is_end_stream().then(|| conversation.at_work());
     request.extensions_mut().insert(conversation.clone());
     let Ok(response) = ToTheEnd::new(router.oneshot(request.map(Body::new))).await;
     let at_work = at_work.unwrap_or_else(|| conversation.at_work());
-    conversation.connection.is_heard(!response.headers().contains_key(header::CONNECTION));
+    if response.headers().contains_key(header::CONNECTION) {
+        conversation.connection.refuse();
+    }
     let response = response.map(|body| Held::until_sent(body, at_work));
     Ok(if framing == Framing::Chunked { closing(response) } else { response })
 }

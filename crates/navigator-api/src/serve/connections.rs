@@ -36,7 +36,7 @@ pub(crate) struct Connection {
     busy: AtomicUsize,
     /// Since when the client is the one to speak.
     waits_since: Mutex<Instant>,
-    /// What it said last was no request, or one that is not read to its end.
+    /// What it said last is no request, or one that is not read to its end. As long as it has said nothing too.
     refused: AtomicBool,
     cut: Notify,
 }
@@ -69,9 +69,14 @@ impl Connection {
         AtWork(Arc::clone(self))
     }
 
-    /// A request was read, or is refused.
-    pub(super) fn is_heard(&self, heard: bool) {
-        self.refused.store(!heard, Relaxed);
+    /// What it says is a request that may be read.
+    pub(super) fn hear(&self) {
+        self.refused.store(false, Relaxed);
+    }
+
+    /// It is answered, and nothing more is read.
+    pub(super) fn refuse(&self) {
+        self.refused.store(true, Relaxed);
     }
 
     pub(super) fn is_refused(&self) -> bool {
