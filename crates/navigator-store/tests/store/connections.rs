@@ -13,6 +13,12 @@ use crate::{
     world::{NOW, caller, commit, id, insertion, touch},
 };
 
+/// The server's processes of the store's connections.
+const OPEN: &str = "SELECT pid FROM pg_stat_activity WHERE application_name = 'navigator'";
+/// Ends them.
+const END: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+    WHERE application_name = 'navigator'";
+
 async fn names(store: &Store) -> Result<usize, StoreError> {
     store.list(Network::declaration(), &Listing::default()).await.map(|rows| rows.len())
 }
@@ -38,9 +44,28 @@ async fn a_server_that_restarted_between_two_requests_is_noticed_by_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_is_its_stores_whoever_opened_it() {
+    let database = Database::postgres();
+    let store = database.migrated().await;
+    database.execute(END).await;
+    let another = store.clone();
+    let opened_elsewhere = std::thread::spawn(move || {
+        let elsewhere = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        elsewhere.block_on(names(&another)).unwrap()
+    });
+    assert_eq!(tokio::task::block_in_place(|| opened_elsewhere.join()).unwrap(), 0);
+    let mut observer = PgConnection::connect(&database.url()).await.unwrap();
+    let mut open =
+        async || -> Vec<i32> { sqlx::query_scalar(OPEN).fetch_all(&mut observer).await.unwrap() };
+    let before = open().await;
+    assert_eq!(names(&store).await.unwrap(), 0);
+    commit(&store, network(1)).await;
+    assert_eq!(before.len(), 1);
+    assert_eq!(open().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_the_server_ended_are_replaced() {
-    const END: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-        WHERE application_name = 'navigator'";
     let database = Database::postgres();
     let store = database.migrated().await;
     for number in 1..4 {

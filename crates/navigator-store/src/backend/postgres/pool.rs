@@ -16,9 +16,11 @@ use std::{
 
 use sqlx::{ConnectOptions as _, Connection as _, Error, PgConnection, postgres::PgConnectOptions};
 use tokio::{
+    runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
+use tokio_util::context::TokioContext;
 
 use super::{
     latch::{Latch, Latches},
@@ -39,6 +41,8 @@ pub(crate) struct Pool(Arc<Inner>);
 
 struct Inner {
     options: PgConnectOptions,
+    /// Hears what comes on the connections, whoever opened them: its threads give way to nobody.
+    runtime: Handle,
     most: u32,
     places: Arc<Semaphore>,
     /// The one that was used last is the last, and the next to be taken.
@@ -92,9 +96,11 @@ pub(crate) enum Wanted {
 }
 
 impl Pool {
+    /// Of the runtime that it is made in.
     pub(crate) fn new(options: PgConnectOptions, most: u32) -> Self {
         Self(Arc::new(Inner {
             options,
+            runtime: Handle::current(),
             most,
             places: Arc::new(Semaphore::new(most as usize)),
             idle: Mutex::default(),
@@ -139,7 +145,8 @@ impl Pool {
     async fn open(&self) -> Result<Opened, Error> {
         let mut pause = FIRST_PAUSE;
         let connection = loop {
-            match self.0.options.connect().await {
+            let connect = TokioContext::new(self.0.options.connect(), self.0.runtime.clone());
+            match connect.await {
                 Ok(connection) => break connection,
                 Err(error) if is_starting(&error) => {}
                 Err(error) => return Err(error),
