@@ -16,7 +16,7 @@ use navigator_model::{FloatingIpId, NetworkId, ObjectKey, PortId, RouterId, Scop
 
 pub use shown::{Details, ForwardingItems};
 
-pub(crate) use association::router_for;
+pub(crate) use association::{of_port, router_for};
 pub(crate) use lifecycle::{delete, idle_on};
 
 use crate::{

@@ -25,9 +25,8 @@ pub(super) fn associate(
 ) -> Result<(), Stop> {
     let port = own_port(floating_ip, port_id, facts, context)?;
     let (address, subnet_id) = chosen(&port, asked)?;
-    let others = Query::rows::<FloatingIp>(Select::eq("port_id", port.id.to_string()));
     let external = floating_ip.floating_network_id;
-    let router_id = router_for(external, &port, subnet_id, floating_ip.router_id, others, facts)?
+    let router_id = router_for(external, &port, subnet_id, floating_ip.router_id, facts)?
         .ok_or_else(|| Refusal::ExternalGatewayForFloatingIPNotFound {
             external_network_id: floating_ip.floating_network_id.to_string(),
             subnet_id: subnet_id.to_string(),
@@ -100,16 +99,20 @@ fn chosen(port: &Port, asked: Option<Ipv4Addr>) -> Result<(Ipv4Addr, SubnetId), 
     }
 }
 
+/// Floating IPs that lead to the port.
+pub(crate) fn of_port(port_id: PortId) -> Select {
+    Select::eq("port_id", port_id.to_string())
+}
+
 /// The router on the subnet whose gateway is on the external network: of several the one that has
 /// the subnet's gateway address, because instances answer through it; else the first. `likely` is what it
-/// is if nothing has moved, so that nobody has to look for it before it is held. `beside` is what the
-/// caller asks for next, whichever it is.
+/// is if nothing has moved, so that nobody has to look for it before it is held. Along with it is asked for
+/// what leads to the port already, which callers look at next.
 pub(crate) fn router_for(
     external: NetworkId,
     port: &Port,
     subnet_id: SubnetId,
     likely: Option<RouterId>,
-    beside: Query,
     facts: &Facts,
 ) -> Result<Option<RouterId>, Stop> {
     // Held, so that its gateway and its interface stay while something comes to need them.
@@ -118,8 +121,12 @@ pub(crate) fn router_for(
         .and("device_owner", ROUTER_INTERFACE_OWNER);
     let ask = |ids: Vec<SqlValue>| {
         let subnet = Query::rows::<Subnet>(Select::eq("id", subnet_id.to_string()));
-        let own = [Query::rows::<Router>(held(ids)), Query::rows::<Port>(on_network.clone()), subnet];
-        facts.ask(own.into_iter().chain([beside.clone()]))
+        facts.ask([
+            Query::rows::<Router>(held(ids)),
+            Query::rows::<Port>(on_network.clone()),
+            subnet,
+            Query::rows::<FloatingIp>(of_port(port.id)),
+        ])
     };
     if let Some(likely) = likely {
         ask(vec![likely.to_string().into()])?;
@@ -149,7 +156,7 @@ fn free(
     facts: &Facts,
     context: &Context<'_>,
 ) -> Result<(), Stop> {
-    let others: Vec<FloatingIp> = facts.list(Select::eq("port_id", port.id.to_string()))?;
+    let others: Vec<FloatingIp> = facts.list(of_port(port.id))?;
     let taken = others.iter().any(|other| {
         other.id != floating_ip.id
             && other.fixed_ip_address == Some(address)

@@ -6,7 +6,7 @@ use super::{PortForwarding, PortForwardingCreate, PortForwardingUpdate};
 use crate::{
     Context, Facts, FloatingIp, Port, Query, Refusal, Select, Stop, Write, Writes,
     forwarding::{ForwardingStandard, PortsRequest, Sockets, address_of, target_port},
-    registry::floating_ip::router_for,
+    registry::floating_ip::{of_port, router_for},
 };
 
 const RESOURCE: &str = "port_forwarding";
@@ -162,15 +162,12 @@ fn check(
         bad(format!("Port {} does not have ip address {}", port.id, forwarding.internal_ip_address))
     })?;
     let external = floating_ip.floating_network_id;
-    let of_port = || Select::eq("port_id", port.id.to_string());
-    let beside = Query::rows::<FloatingIp>(of_port());
-    let likely = floating_ip.router_id;
-    let router_id = router_for(external, &port, subnet_id, likely, beside, facts)?;
+    let router_id = router_for(external, &port, subnet_id, floating_ip.router_id, facts)?;
     let router_id = router_id.ok_or_else(|| {
         bad(format!("External network {external} is not reachable from subnet {subnet_id}"))
     })?;
     only_router(forwarding, floating_ip, router_id, facts)?;
-    if let Some(bound) = facts.list::<FloatingIp>(of_port())?.first() {
+    if let Some(bound) = facts.list::<FloatingIp>(of_port(port.id))?.first() {
         return Err(bound.bound_to(port.id).into());
     }
     Ok(router_id)
