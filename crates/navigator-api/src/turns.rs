@@ -31,16 +31,25 @@ const OF_ONE: u32 = 1;
 /// A body above this takes so many places that no other such body is at work: what it becomes when it
 /// is understood can be many times as large, and takes its time.
 const LARGE: u64 = 64 << 10;
+/// More of one project do not wait.
+const MOST_WAITING: usize = 1024;
+/// How long they wait: for their own project only, so rather long than in vain.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Objects that one request works on without letting others go on: some tenths of a millisecond.
+const SLICE: usize = 64;
 
 /// Whether a body of this length takes its time.
 pub(crate) fn is_large(body: u64) -> bool {
     body > LARGE
 }
 
-/// More of one project do not wait.
-const MOST_WAITING: usize = 1024;
-/// How long they wait: for their own project only, so rather long than in vain.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// After each of many objects: so many are done.
+pub(crate) async fn others_go_on(done: usize) {
+    if done.is_multiple_of(SLICE) {
+        tokio::task::yield_now().await;
+    }
+}
 
 #[derive(Clone)]
 pub(crate) struct Turns {

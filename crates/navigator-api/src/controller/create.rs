@@ -18,10 +18,8 @@ use crate::{
     present::{self, JsonText},
     quotas::check_room,
     state::{ApiState, now},
+    turns::others_go_on,
 };
-
-/// Objects that are checked without letting other requests go on.
-const SLICE: usize = 64;
 
 pub(crate) async fn create<R: Rules>(
     State(state): State<ApiState>,
@@ -89,9 +87,7 @@ async fn checked(
     let mut checked = Vec::with_capacity(items.len());
     for item in items {
         checked.push(body::for_create(declaration, item, caller, owner)?);
-        if checked.len().is_multiple_of(SLICE) {
-            tokio::task::yield_now().await;
-        }
+        others_go_on(checked.len()).await;
     }
     Ok(checked)
 }

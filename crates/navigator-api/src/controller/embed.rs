@@ -12,13 +12,11 @@ use crate::{
     policy::Access,
     present::{Fields, Form},
     state::ApiState,
+    turns::others_go_on,
 };
 
 /// What most objects take at most, in bytes: the text of a long list grows in one step.
 const OBJECT: usize = 1280;
-
-/// Objects that are written without letting other requests go on: some tenths of a millisecond.
-const SLICE: usize = 64;
 
 /// Appends the objects, with commas between them.
 pub(crate) async fn present_all<R: Rules>(
@@ -51,9 +49,7 @@ pub(crate) async fn present_all<R: Rules>(
             given.push(items);
         }
         form.write(index, row, &given, moment, out)?;
-        if index % SLICE == SLICE - 1 {
-            tokio::task::yield_now().await;
-        }
+        others_go_on(index + 1).await;
     }
     Ok(())
 }

@@ -16,13 +16,10 @@ use super::{
     forbidden,
     related::Related,
 };
-use crate::{body::Attributes, fault::Fault, state::ApiState};
+use crate::{body::Attributes, fault::Fault, state::ApiState, turns::others_go_on};
 
 /// Ids per statement.
 const CHUNK: usize = 1000;
-
-/// New objects that are looked at without letting other requests go on.
-const SLICE: usize = 64;
 
 pub(crate) struct Access<'a> {
     state: &'a ApiState,
@@ -209,16 +206,13 @@ impl<'a> Access<'a> {
             return Err(forbidden(&rule).into());
         }
         for (index, item) in items.iter().enumerate() {
-            // Many are many milliseconds: others go on meanwhile.
-            if (index + 1).is_multiple_of(SLICE) {
-                tokio::task::yield_now().await;
-            }
             let mut said = item.clone();
             said.retain(|name, value| {
                 let attribute = self.declaration.attribute(name);
                 attribute.is_none_or(|attribute| !is_default(attribute, value))
             });
             self.permit(self.named(&rule, &said), About::New(item)).await?;
+            others_go_on(index + 1).await;
         }
         Ok(())
     }
