@@ -132,8 +132,11 @@ async fn a_killed_database_loses_nothing_that_was_acknowledged() {
     let load = Load::new(&postgres, &database).await;
     load.run(async {
         let mut rounds = 0;
-        while rounds < 3 || !load.has_done_enough() {
+        // Only who is in the middle of a decision is told to come back; the others wait.
+        let told = || load.ledger.lock().unwrap().unavailable > 0;
+        while rounds < 3 || !told() || !load.has_done_enough() {
             rounds += 1;
+            assert!(rounds < 30 || told(), "no kill met anybody in the middle");
             tokio::time::sleep(Duration::from_secs(1)).await;
             tokio::task::block_in_place(|| postgres.kill9());
             tokio::time::sleep(Duration::from_millis(500)).await;
@@ -143,8 +146,7 @@ async fn a_killed_database_loses_nothing_that_was_acknowledged() {
     })
     .await;
     audit(&load, &postgres, &database).await;
-    let ledger = load.ledger.lock().unwrap();
-    assert!(ledger.acknowledged.len() > 30 && ledger.unavailable > 0);
+    assert!(load.ledger.lock().unwrap().acknowledged.len() > 30);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
