@@ -82,8 +82,14 @@ async fn whole(
     limit: usize,
     mut share: Option<&mut Share>,
 ) -> Result<Bytes, Fault> {
-    if body.size_hint().lower() > limit as u64 {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > limit {
         return Err(Fault::TooLarge);
+    }
+    let mut takes = |length| share.as_mut().is_none_or(|share| share.reaches(length));
+    // Who is refused in the middle has filled what the others need too.
+    if !takes(announced) {
+        return Err(Fault::Busy);
     }
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -93,8 +99,8 @@ async fn whole(
         if whole.len() + part.len() > limit {
             return Err(Fault::TooLarge);
         }
-        if let Some(share) = share.as_deref_mut() {
-            share.reaches(whole.len() + part.len()).ok_or(Fault::Busy)?;
+        if !takes(whole.len() + part.len()) {
+            return Err(Fault::Busy);
         }
         whole.extend_from_slice(&part);
     }

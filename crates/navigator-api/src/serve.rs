@@ -160,7 +160,8 @@ async fn converse(
     }
     // An answer is one write; waiting for more to send only delays it.
     let _ = stream.set_nodelay(true);
-    let stream = Stream::new(stream, Arc::clone(&conversation.connection));
+    let own = Arc::clone(&conversation.connection);
+    let stream = Stream::new(stream, Arc::clone(&own));
     let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         answer(router.clone(), conversation.clone(), request)
     });
@@ -179,9 +180,11 @@ async fn converse(
         .max_header_list_size(HEAD_LIMIT as u32);
     // On the heap, so that a connection that says nothing costs next to nothing.
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = Box::pin(watcher.watch(connection)).await {
+    let ended = Box::pin(watcher.watch(connection)).await;
+    if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
     }
+    own.linger().await;
 }
 
 async fn answer(

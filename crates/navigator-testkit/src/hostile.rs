@@ -52,8 +52,12 @@ impl Attack {
         let drip = |first, rest| Means::Drip { connections: 1000, first, rest };
         for (name, expected, means) in [
             ("1,000 heads at a byte a second", 0, drip(slow::head(), Some(b'a'))),
-            ("1,000 bodies at a byte a second", 408, drip(slow::body(0), Some(b' '))),
-            ("1,000 bodies of 1 MiB that never end", 408, drip(slow::body(1 << 20), None)),
+            ("1,000 bodies at a byte a second", 408, drip(slow::body(0, 16 << 10), Some(b' '))),
+            (
+                "1,000 bodies of 1 MiB that never end",
+                408,
+                drip(slow::body((1 << 20) - 1, 1 << 20), None),
+            ),
             ("lists that are read late", 200, Means::ReadLate(20)),
             ("10,000 idle connections", 0, Means::Idle(10_000)),
         ] {

@@ -40,21 +40,21 @@ impl Room {
 }
 
 impl Share {
-    /// The body has grown to this length; `None` if there is no room for it.
-    pub(super) fn reaches(&mut self, length: usize) -> Option<()> {
+    /// The body is to be, or has become, as long as this; `false` if there is no room for it.
+    pub(super) fn reaches(&mut self, length: usize) -> bool {
         let more = length.saturating_sub(FREE).saturating_sub(self.taken);
         if more == 0 {
-            return Some(());
+            return true;
         }
         let mut taken = self.room.taken();
         let own = taken.by_project.get(&self.project).copied().unwrap_or_default();
         if taken.all + more > OF_ALL || own + more > OF_PROJECT {
-            return None;
+            return false;
         }
         taken.all += more;
         taken.by_project.insert(self.project.clone(), own + more);
         self.taken += more;
-        Some(())
+        true
     }
 }
 
@@ -85,10 +85,10 @@ mod tests {
         let room = Room::default();
         let share = |name: &str| room.clone().share(ProjectId(name.to_owned()));
         let mut many: Vec<_> = (0..20).map(|_| share("many")).collect();
-        let fit = many.iter_mut().filter_map(|share| share.reaches(LARGE)).count();
+        let fit = many.iter_mut().map(|share| share.reaches(LARGE)).filter(|fits| *fits).count();
         assert_eq!(fit, OF_PROJECT / (LARGE - FREE));
-        assert!(share("many").reaches(FREE).is_some());
-        assert!(share("few").reaches(LARGE).is_some());
+        assert!(share("many").reaches(FREE));
+        assert!(share("few").reaches(LARGE));
         drop(many);
         assert!(room.taken().by_project.is_empty() && room.taken().all == 0);
     }
@@ -98,9 +98,9 @@ mod tests {
         let room = Room::default();
         let mut shares: Vec<_> =
             (0..200).map(|n| room.clone().share(ProjectId(n.to_string()))).collect();
-        let fit = shares.iter_mut().filter_map(|share| share.reaches(LARGE)).count();
+        let fit = shares.iter_mut().map(|share| share.reaches(LARGE)).filter(|fits| *fits).count();
         assert_eq!(fit, OF_ALL / (LARGE - FREE));
-        assert!(shares.iter_mut().all(|share| share.reaches(FREE).is_some()));
+        assert!(shares.iter_mut().all(|share| share.reaches(FREE)));
     }
 
     #[test]
@@ -108,9 +108,9 @@ mod tests {
         let room = Room::default();
         let mut share = room.clone().share(ProjectId("one".to_owned()));
         for length in (0..=LARGE).step_by(1000) {
-            share.reaches(length).unwrap();
+            assert!(share.reaches(length));
         }
-        share.reaches(LARGE).unwrap();
+        assert!(share.reaches(LARGE));
         assert_eq!(room.taken().all, LARGE - FREE);
     }
 }

@@ -12,10 +12,13 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use tokio::{net::TcpStream, sync::Notify, time::sleep};
+
+/// From the answer to who was refused to the end of his connection.
+const LINGERS: Duration = Duration::from_millis(100);
 
 pub(super) struct Connections {
     most: usize,
@@ -38,6 +41,8 @@ pub(crate) struct Connection {
     waits_since: Mutex<Instant>,
     /// What it said last is no request, or one that is not read to its end. As long as it has said nothing too.
     refused: AtomicBool,
+    /// Who was refused has his answer, and what was read of his request is forgotten.
+    left: Mutex<Option<TcpStream>>,
     cut: Notify,
 }
 
@@ -83,6 +88,18 @@ impl Connection {
         self.refused.load(Relaxed)
     }
 
+    /// Has been answered for the last time; ends after it has lingered.
+    pub(super) fn leave(&self, stream: TcpStream) {
+        *locked(&self.left) = Some(stream);
+    }
+
+    pub(super) async fn linger(&self) {
+        let left = locked(&self.left).take();
+        if let Some(_stream) = left {
+            sleep(LINGERS).await;
+        }
+    }
+
     /// Returns when it has to end.
     pub(super) async fn cut(&self) {
         self.cut.notified().await;
@@ -116,6 +133,7 @@ impl Connections {
             busy: AtomicUsize::new(0),
             waits_since: Mutex::new(Instant::now()),
             refused: AtomicBool::new(true),
+            left: Mutex::default(),
             cut: Notify::new(),
         });
         open.count += 1;

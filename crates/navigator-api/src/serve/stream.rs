@@ -25,23 +25,23 @@ use super::connections::Connection;
 const TIME_TO_TAKE: Duration = Duration::from_secs(30);
 const LEAST: usize = 16 << 10;
 
-/// From the answer to who was refused to the end of his connection.
-const LINGERS: Duration = Duration::from_millis(100);
-
 pub(super) struct Stream {
-    inner: TcpStream,
+    /// `None` once it is left to linger.
+    inner: Option<TcpStream>,
     connection: Arc<Connection>,
     /// Runs while the client has not taken enough.
     limit: Option<Pin<Box<Sleep>>>,
     taken: usize,
     is_answered: bool,
-    /// Runs before the end of who was refused.
-    lingers: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stream {
     pub(super) fn new(inner: TcpStream, connection: Arc<Connection>) -> Self {
-        Self { inner, connection, limit: None, taken: 0, is_answered: false, lingers: None }
+        Self { inner: Some(inner), connection, limit: None, taken: 0, is_answered: false }
+    }
+
+    fn open(&mut self) -> io::Result<Pin<&mut TcpStream>> {
+        self.inner.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     fn has_taken(&mut self, count: usize) {
@@ -79,7 +79,7 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(context, buffer)
+        self.open()?.poll_read(context, buffer)
     }
 }
 
@@ -89,7 +89,7 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write(context, bytes);
+        let written = self.open()?.poll_write(context, bytes);
         self.watched(context, written)
     }
 
@@ -98,26 +98,29 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write_vectored(context, slices);
+        let written = self.open()?.poll_write_vectored(context, slices);
         self.watched(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        self.inner.as_ref().is_some_and(TcpStream::is_write_vectored)
     }
 
     /// Only asked for when all has been written.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.limit = None;
         self.taken = 0;
-        Pin::new(&mut self.inner).poll_flush(context)
+        self.open()?.poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.is_answered && self.connection.is_refused() {
-            let lingers = self.lingers.get_or_insert_with(|| Box::pin(sleep(LINGERS)));
-            ready!(lingers.as_mut().poll(context));
+        if self.is_answered
+            && self.connection.is_refused()
+            && let Some(stream) = self.inner.take()
+        {
+            self.connection.leave(stream);
+            return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.inner).poll_shutdown(context)
+        self.open()?.poll_shutdown(context)
     }
 }

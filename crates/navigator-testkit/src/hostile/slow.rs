@@ -23,15 +23,13 @@ pub(super) fn head() -> Vec<u8> {
     format!("GET / HTTP/1.1\r\nhost: x\r\n{CREDENTIALS}x-slow: ").into_bytes()
 }
 
-/// Announces one byte more than it has.
-pub(super) fn body(length: usize) -> Vec<u8> {
-    let length = length.saturating_sub(1);
+/// The first bytes of a body that is to have so many.
+pub(super) fn body(first: usize, announced: usize) -> Vec<u8> {
     let head = format!(
-        "POST /v2.0/networks HTTP/1.1\r\nhost: x\r\n{CREDENTIALS}content-length: {}\r\n\r\n",
-        if length == 0 { 1 << 20 } else { length + 1 }
+        "POST /v2.0/networks HTTP/1.1\r\nhost: x\r\n{CREDENTIALS}content-length: {announced}\r\n\r\n"
     );
     let mut request = head.into_bytes();
-    request.resize(request.len() + length, b' ');
+    request.resize(request.len() + first, b' ');
     request
 }
 
