@@ -58,9 +58,13 @@ async fn sec_cve_2021_40797_a_hundred_thousand_unknown_paths_leave_nothing_in_me
     let server = Server::start().await;
     // What is allocated once.
     unknown_paths(&server, 0..10_000).await;
-    let before = resident_kib();
-    unknown_paths(&server, 10_000..110_000).await;
-    let grown = resident_kib().saturating_sub(before);
+    // What leaves something behind does so each time; something else may grow once.
+    let mut grown = u64::MAX;
+    for first in [10_000, 110_000] {
+        let before = resident_kib();
+        unknown_paths(&server, first..first + 100_000).await;
+        grown = grown.min(resident_kib().saturating_sub(before));
+    }
     assert!(grown < 4096, "grew by {grown} KiB");
     server.stop().await;
 }

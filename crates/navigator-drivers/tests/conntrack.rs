@@ -16,7 +16,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use navigator_drivers::{conntrack::Conntrack, nft::Nft};
@@ -62,7 +62,7 @@ fn udp_echo(port: u16) -> Arc<AtomicU64> {
     let (ready, opened) = std::sync::mpsc::channel();
     let _ = inside("server", move || {
         let socket = UdpSocket::bind((SERVER, port)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         ready.send(()).unwrap();
         let mut buffer = [0; 64];
         while let Ok((_, peer)) = socket.recv_from(&mut buffer) {
@@ -74,19 +74,31 @@ fn udp_echo(port: u16) -> Arc<AtomicU64> {
     count
 }
 
-/// Asks an echo; the address under which it saw us.
+/// How often who expects an answer asks for it.
+const PATIENTLY: usize = 60;
+
+fn socket_to(address: Ipv4Addr, port: u16) -> UdpSocket {
+    let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    socket.connect((address, port)).unwrap();
+    socket
+}
+
+/// Asks an echo so often, each time for half a second; the address under which it saw us.
+fn answer(socket: &UdpSocket, times: usize) -> Option<SocketAddr> {
+    let mut buffer = [0; 64];
+    let mut asked = || socket.send(b"?").and_then(|_| socket.recv(&mut buffer)).ok();
+    let length = (0..times).find_map(|_| asked())?;
+    String::from_utf8_lossy(&buffer[..length]).parse().ok()
+}
+
+/// Asks an echo until it answers; the address under which it saw us.
 fn ask(host: &'static str, address: Ipv4Addr, port: u16) -> Option<SocketAddr> {
-    inside(host, move || {
-        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-        socket.connect((address, port)).unwrap();
-        socket.send(b"?").unwrap();
-        let mut buffer = [0; 64];
-        let length = socket.recv(&mut buffer).ok()?;
-        String::from_utf8_lossy(&buffer[..length]).parse().ok()
-    })
-    .join()
-    .unwrap()
+    inside(host, move || answer(&socket_to(address, port), PATIENTLY)).join().unwrap()
+}
+
+fn ask_once(host: &'static str, address: Ipv4Addr, port: u16) -> Option<SocketAddr> {
+    inside(host, move || answer(&socket_to(address, port), 1)).join().unwrap()
 }
 
 fn entries() -> String {
@@ -175,7 +187,7 @@ fn a_restricted_forward_lets_only_the_allowed_sources_pass() {
         ];
         assert!(nft.change_elements(&changes).iter().all(Result::is_ok));
         udp_echo(80);
-        assert_eq!(ask("client", GATEWAY, 8080), None);
+        assert_eq!(ask_once("client", GATEWAY, 8080), None);
         let mut wider = allow(5);
         wider.remove = allow(4).add;
         assert!(nft.change_elements(&[wider]).iter().all(Result::is_ok));
@@ -225,21 +237,18 @@ fn a_known_flow_is_translated_through_a_foreign_flush() {
         udp_echo(80);
         let (talks, told) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
         let client = inside("client", move || {
-            let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
-            socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-            socket.connect((GATEWAY, 8080)).unwrap();
-            let ask = || socket.send(b"?").and_then(|_| socket.recv(&mut [0; 64])).is_ok();
-            assert!(ask());
+            let socket = socket_to(GATEWAY, 8080);
+            assert!(answer(&socket, PATIENTLY).is_some());
             talks.0.send(()).unwrap();
             told.1.recv().unwrap();
-            ask()
+            answer(&socket, PATIENTLY).is_some()
         });
         talks.1.recv().unwrap();
         run("ip netns exec router nft flush ruleset");
         assert_eq!(nft.observe(None).unwrap().unwrap().skeleton, "");
         told.0.send(()).unwrap();
         assert!(client.join().unwrap());
-        assert_eq!(ask("client", GATEWAY, 8080), None);
+        assert_eq!(ask_once("client", GATEWAY, 8080), None);
     });
 }
 
@@ -251,7 +260,7 @@ fn flows_that_lead_where_they_should_are_spared() {
         udp_echo(80);
         ask("client", GATEWAY, 8080).unwrap();
         // Before its forward exists: this entry is not translated.
-        assert_eq!(ask("client", GATEWAY, 8081), None);
+        assert_eq!(ask_once("client", GATEWAY, 8081), None);
         assert_eq!(conntrack.count().unwrap(), 2);
         let leading_to = |inside: u16| FlowMatch::Destination {
             address: GATEWAY,
@@ -272,7 +281,7 @@ fn flows_from_a_floating_address_are_found_by_their_replies() {
         let (_, mut conntrack) = router();
         // From the instance outwards: the original destination is the client, the replies go to
         // the router's address.
-        assert_eq!(ask("server", Ipv4Addr::new(198, 51, 100, 5), 9), None);
+        assert_eq!(ask_once("server", Ipv4Addr::new(198, 51, 100, 5), 9), None);
         assert_eq!(conntrack.count().unwrap(), 1);
         assert_eq!(conntrack.flush(&[destination(Protocol::Udp, 1, 65535)]).unwrap(), 0);
         assert_eq!(conntrack.flush(&[address(GATEWAY)]).unwrap(), 1);
@@ -297,6 +306,23 @@ fn flows_in_every_zone_are_deleted() {
     });
 }
 
+/// Waits until something arrives and each of them has sent more than once: the first one may have been
+/// under way before. Not for ever.
+fn flood_goes_on(delivered: &AtomicU64, sent: &[Arc<AtomicU64>]) -> bool {
+    let count = |counter: &AtomicU64| counter.load(Ordering::SeqCst);
+    let arrived = count(delivered);
+    let before: Vec<_> = sent.iter().map(|sent| count(sent)).collect();
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(30) {
+        let all = sent.iter().zip(&before).all(|(sent, before)| count(sent) > before + 1);
+        if all && count(delivered) > arrived + 20 {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    false
+}
+
 #[test]
 fn rule_first_then_flows_leaves_nothing_at_the_old_target() {
     alone(|| {
@@ -304,15 +330,18 @@ fn rule_first_then_flows_leaves_nothing_at_the_old_target() {
         let forwards: Vec<_> = (8000..8020).map(|port| forward(Protocol::Udp, port, 80)).collect();
         let delivered = udp_echo(80);
         let stop = Arc::new(AtomicBool::new(false));
+        let sent: Vec<_> = (0..20).map(|_| Arc::new(AtomicU64::new(0))).collect();
         let senders: Vec<_> = (8000..8020)
-            .map(|port| {
-                let stop = stop.clone();
+            .zip(&sent)
+            .map(|(port, sent)| {
+                let (stop, sent) = (stop.clone(), sent.clone());
                 inside("client", move || {
                     // One source port for ever, without a pause that could let the entry expire.
                     let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
                     socket.connect((GATEWAY, port)).unwrap();
                     while !stop.load(Ordering::Relaxed) {
-                        let _ = socket.send(b"x");
+                        // An error is about the one before, and sends nothing.
+                        sent.fetch_add(u64::from(socket.send(b"x").is_ok()), Ordering::SeqCst);
                         thread::sleep(Duration::from_micros(500));
                     }
                 })
@@ -322,9 +351,7 @@ fn rule_first_then_flows_leaves_nothing_at_the_old_target() {
             // The flood has entries without NAT by now: they must not outlive the new rule.
             assert!(nft.change_elements(&forwards).iter().all(Result::is_ok));
             conntrack.flush(&[destination(Protocol::Udp, 8000, 8019)]).unwrap();
-            let before = delivered.load(Ordering::SeqCst);
-            thread::sleep(Duration::from_millis(100));
-            assert!(delivered.load(Ordering::SeqCst) > before + 20, "nothing arrives in {round}");
+            assert!(flood_goes_on(&delivered, &sent), "nothing arrives in {round}");
 
             let removals: Vec<_> = forwards
                 .iter()

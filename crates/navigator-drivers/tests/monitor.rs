@@ -11,7 +11,7 @@ mod skeleton;
 use std::{
     path::Path,
     sync::mpsc::{Receiver, channel},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use navigator_drivers::{
@@ -115,9 +115,12 @@ fn a_burst_is_reported_once() {
         let batch: String =
             (1..200).map(|n| format!("addr add 203.0.113.{n}/32 dev left\n")).collect();
         std::fs::write("/run/netns/batch", batch).unwrap();
+        let begin = Instant::now();
         run("ip -batch /run/netns/batch");
+        // Addresses and routes, each once in the 5 ms for which events are collected.
+        let most = (2 * (begin.elapsed().as_millis() as usize / 5 + 2)).max(40);
         let seen = reported(&receiver, &Foreign::Address);
-        assert!(seen.len() < 40, "{} events for one burst", seen.len());
+        assert!(seen.len() <= most, "{} events for one burst, at most {most}", seen.len());
     });
 }
 
@@ -188,13 +191,11 @@ fn a_dropped_monitor_lets_its_namespace_go() {
         run("ip netns del gone");
         drop(monitor);
         // The kernel takes namespaces down by and by, with those of other tests.
-        for _ in 0..500 {
-            if !run("ip -o link").contains("here") {
-                return;
-            }
+        let begin = Instant::now();
+        while run("ip -o link").contains("here") {
+            assert!(begin.elapsed() < PATIENCE * 4, "the namespace lives on");
             std::thread::sleep(Duration::from_millis(20));
         }
-        panic!("the namespace lives on");
     });
 }
 

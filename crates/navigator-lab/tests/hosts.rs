@@ -31,6 +31,8 @@ fn pair() -> Pair {
     Wire::lay(left.end("wire0"), right.end("wire0")).expect("a wire");
     left.add_address("wire0", "198.51.100.1/24").expect("an address");
     right.add_address("wire0", "198.51.100.2/24").expect("an address");
+    // The cable carries nothing for a moment.
+    left.run(&["ping", "-c1", "-w30", "198.51.100.2"]).expect("an answer");
     Pair { left, right, _dir: dir }
 }
 
@@ -128,7 +130,7 @@ fn a_hosts_processes_end_when_its_maker_is_killed() {
     maker.kill().expect("kill");
     maker.wait().expect("wait");
     let proc = format!("/proc/{}/ns/net", pid.expect("pid"));
-    for _ in 0..200 {
+    for _ in 0..3000 {
         // A zombie that nobody has reaped yet has no namespaces any more.
         if std::fs::read_link(&proc).is_err() {
             return;
@@ -228,7 +230,7 @@ fn an_instance_gets_its_address_route_and_resolver_by_dhcp() {
         "--user=root",
     ]);
     let _dnsmasq = node.process(dnsmasq.stderr(Stdio::null())).expect("dnsmasq");
-    let address = vm.request_address(10).expect("a lease");
+    let address = vm.request_address(30).expect("a lease");
     assert_eq!(address, Ipv4Addr::new(192, 0, 2, 7));
     assert!(vm.host.run(&["ip", "route"]).expect("routes").contains("default via 192.0.2.1"));
     let resolver = vm.host.run(&["cat", "/etc/resolv.conf"]).expect("resolver");
@@ -246,7 +248,7 @@ fn the_http_client_speaks_from_inside_a_host_and_survives_an_idle_close() {
     httpd.args(["httpd", "-f", "-p", "198.51.100.2:80", "-h"]).arg(&www);
     let _httpd = pair.right.process(&mut httpd).expect("httpd");
     let server = "198.51.100.2:80".parse().expect("address");
-    let limit = Duration::from_secs(5);
+    let limit = Duration::from_secs(30);
     navigator_lab::http::wait_until_answered(&pair.left, server, "/", limit).expect("answer");
     let mut api = Api::new(&pair.left, server);
     for _ in 0..3 {

@@ -12,7 +12,7 @@ fn the_outside_world_is_reachable_and_removed_without_a_trace() {
     let pids: Vec<_> = lab.hosts().iter().map(|host| host.pid).collect();
     assert_eq!(pids.len(), 3);
     let client = lab.host("client").expect("client");
-    client.run(&["ping", "-c1", "-W2", "203.0.113.1"]).expect("the outside answers");
+    client.run(&["ping", "-c1", "-w30", "203.0.113.1"]).expect("the outside answers");
     assert!(matches!(Lab::make(&at, Lifetime::UntilKilled), Err(LabError::LabExists { .. })));
 
     // Another process opens it by its record alone.

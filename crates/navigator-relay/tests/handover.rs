@@ -15,7 +15,9 @@ use std::{
     time::Duration,
 };
 
-use navigator_relay::{ForwardSet, Handover, HandoverListener, Options, Relay, Stop};
+use navigator_relay::{
+    ForwardSet, Handover, HandoverListener, Options, Relay, Stop, raise_descriptor_limit,
+};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -58,6 +60,7 @@ fn hand_over(relay: &mut Relay, path: &Path, set: &ForwardSet) -> Relay {
 
 #[test]
 fn nobody_is_refused_while_it_is_handed_over_twice() {
+    raise_descriptor_limit(8192).unwrap();
     network::own();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("handover");

@@ -92,9 +92,9 @@ impl FakeNova {
         std::mem::take(&mut lock(&self.told).events).into_iter().map(text).collect()
     }
 
-    /// Waits until it has taken as many events, at most five seconds, and takes them.
+    /// Waits until it has taken as many events, at most a minute, and takes them.
     pub async fn wait(&self, count: usize) -> Vec<String> {
-        let patience = Instant::now() + Duration::from_secs(5);
+        let patience = Instant::now() + Duration::from_secs(60);
         while lock(&self.told).events.len() < count && Instant::now() < patience {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

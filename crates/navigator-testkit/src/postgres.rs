@@ -94,7 +94,7 @@ impl Postgres {
         kill(Pid::from_raw(pid), Signal::SIGKILL).expect("kill PostgreSQL");
         let start = Instant::now();
         while !servers().is_empty() {
-            assert!(start.elapsed() < Duration::from_secs(20), "its children do not end");
+            assert!(start.elapsed() < Duration::from_secs(60), "its children do not end");
             std::thread::sleep(Duration::from_millis(10));
         }
         self.host.run(&["rm", "-f", "/run/pg/data/postmaster.pid"]).expect("rm");
@@ -161,7 +161,7 @@ impl Postgres {
         ready.args(["-q", "-h", &dir]);
         while !ready.status().is_ok_and(|status| status.success()) {
             let log = || fs::read_to_string(&log).unwrap_or_default();
-            assert!(start.elapsed() < Duration::from_secs(20), "PostgreSQL: {}", log());
+            assert!(start.elapsed() < Duration::from_secs(60), "PostgreSQL: {}", log());
             std::thread::sleep(Duration::from_millis(20));
         }
     }

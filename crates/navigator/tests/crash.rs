@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use navigator_testkit::{
     Api, Host, Navigator, Site, apart,
-    cloud::{Hosts, Tenant, call, create, text, wait_for_agents},
+    cloud::{Hosts, Tenant, call, create, eventually, text, wait_active, wait_for_agents},
 };
 use serde_json::{Value, json};
 
-/// The goal for what a crash left.
-const LIMIT: Duration = Duration::from_secs(10);
+/// For what a crash left.
+const GOAL: Duration = Duration::from_secs(10);
+/// What no noise of the machine reaches.
+const LIMIT: Duration = Duration::from_secs(60);
 /// An agent that lives this long with everything in place makes no more writes: the last ones of a
 /// change (statistics, connections) are not in the inventory.
 const QUIET: Duration = Duration::from_secs(1);
@@ -93,6 +95,27 @@ impl World<'_> {
         died
     }
 
+    /// Waits until the node has no such namespace (any more).
+    fn wait_until_gone(&self, namespace: &str) {
+        eventually(&format!("the end of {namespace}"), || {
+            let left = self.node.run(&["ip", "netns", "list"]).unwrap();
+            if left.contains(namespace) { Err(left) } else { Ok(()) }
+        });
+    }
+
+    /// Waits until what was made is reported as applied: networks and routers say so by their ports.
+    fn wait_until_applied(&mut self, made: &Value) {
+        for path in made["paths"].as_array().into_iter().flatten() {
+            wait_active(&mut self.api, path.as_str().unwrap());
+        }
+        eventually("all ports of the node are ACTIVE", || {
+            let answer = call(&mut self.api, 200, "GET", "ports?binding:host_id=node", None);
+            let mut ports = answer["ports"].as_array().unwrap().iter();
+            let active = ports.all(|port| port["status"] == "ACTIVE");
+            if active { Ok(()) } else { Err(answer.to_string()) }
+        });
+    }
+
     /// What it looks like when nothing goes wrong: the same several times.
     fn settled(&self) -> String {
         let (mut last, mut same) = (self.inventory(), 0);
@@ -116,8 +139,12 @@ fn survive(scenario: &Scenario) {
     wait_for_agents(&mut api);
     let base = (scenario.prepare)(&mut api);
     let mut world = World { api, node: &hosts.node, agent, crashes: 0, slowest: Duration::ZERO };
+    if let Some(namespace) = base["gone"].as_str() {
+        world.wait_until_gone(namespace);
+    }
     let without = world.settled();
     let made = (scenario.make)(&mut world.api, &base);
+    world.wait_until_applied(&made);
     let with = world.settled();
     assert_ne!(with, without);
     (scenario.delete)(&mut world.api, &made);
@@ -147,7 +174,7 @@ fn survive(scenario: &Scenario) {
         scenario.name,
         world.crashes,
         world.slowest.as_millis(),
-        LIMIT.as_millis()
+        GOAL.as_millis()
     );
     assert!(make >= scenario.writes[0] && delete >= scenario.writes[1], "{survived:?}");
 }
@@ -189,7 +216,8 @@ fn a_crash_at_any_write_of_a_router_leaves_nothing() {
             let (subnet, external_network) = (tenant.subnet, tenant.external_network);
             let made = json!({"router": tenant.router, "subnet": subnet});
             delete_router(api, &made);
-            json!({"subnet": subnet, "external_network": external_network})
+            let gone = format!("qrouter-{}", tenant.router);
+            json!({"subnet": subnet, "external_network": external_network, "gone": gone})
         },
         make: make_router,
         delete: delete_router,

@@ -239,13 +239,19 @@ fn values_at_the_edge_never_keep_others_from_converging() {
     );
     let log = world.agent.log();
     assert!(!log.contains("panicked"), "{log}");
-    restart_writes_nothing(world);
+    restart_writes_nothing(world, &instance.port);
 }
 
 /// Whatever form the kernel gave to the values (it merges intervals), they are known again.
-fn restart_writes_nothing(world: &mut World<'_>) {
+fn restart_writes_nothing(world: &mut World<'_>, port: &str) {
     let starts = |log: &str| log.matches("first in sync").count();
-    // The rest of the last round's deletion may still be under way: status, connections.
+    // What is reported after the last round's deletion says that this is applied. It stays.
+    let marker = json!({"external_port": 1999, "internal_port": PORT, "protocol": "tcp",
+        "internal_port_id": port});
+    let marker = world.tenant.forward(&mut world.api, marker);
+    let marker = format!("{}/{}", world.tenant.gateway_forwards(), text(&marker, "/id"));
+    wait_active(&mut world.api, &marker);
+    // The other network has no such order.
     std::thread::sleep(Duration::from_secs(1));
     let before = starts(&world.agent.log());
     world.agent.kill9();

@@ -241,6 +241,7 @@ async fn a_change_of_one_forward_is_applied_without_looking_at_the_others() {
     }
     fleet.server.remove_forward(1, 1005);
     run.until(|fleet| fleet.kernel.is_converged(&fleet.server, 1)).await;
+    run.settled().await;
     assert_eq!(fleet.kernel.observations(), observed);
     assert_eq!(run.metrics().incremental, 21);
 }

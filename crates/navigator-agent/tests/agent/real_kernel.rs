@@ -101,7 +101,7 @@ impl Machine {
         async move {
             let begin = Instant::now();
             while !condition() {
-                assert!(begin.elapsed().as_secs() < 20, "not within 20 s: {caller}");
+                assert!(begin.elapsed().as_secs() < 120, "not within 120 s: {caller}");
                 tokio::time::sleep(Duration::from_micros(200)).await;
             }
         }
@@ -114,7 +114,7 @@ impl Running {
         let mut calm = 0;
         // Events of our own changes arrive some milliseconds later.
         while calm < 30 {
-            assert!(begin.elapsed().as_secs() < 20, "does not settle");
+            assert!(begin.elapsed().as_secs() < 120, "does not settle");
             calm = if self.agent.is_settled() { calm + 1 } else { 0 };
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

@@ -171,9 +171,14 @@ async fn deadlocks_stalls_and_a_full_disk_are_never_a_500() {
          CREATE CONSTRAINT TRIGGER fail_late AFTER INSERT ON segment_allocations
            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail_late();",
     );
+    let repeated = || load.cloud.store.figures().retries > 0;
+    let acknowledged = || load.ledger.lock().unwrap().acknowledged.len();
     load.run(async {
+        let start = Instant::now();
+        // A slow machine may not have met any of it by then.
+        let goes_on = || start.elapsed() < Duration::from_secs(60);
         tokio::time::sleep(Duration::from_secs(6)).await;
-        while !load.has_done_enough() {
+        while !load.has_done_enough() || (goes_on() && (acknowledged() <= 30 || !repeated())) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     })
@@ -183,5 +188,5 @@ async fn deadlocks_stalls_and_a_full_disk_are_never_a_500() {
     assert!(ledger.acknowledged.len() > 30);
     // Only the full disk is told to clients; the rest is repeated.
     assert!(ledger.unavailable * 20 < ledger.acknowledged.len() + 60, "{}", ledger.unavailable);
-    assert!(load.cloud.store.figures().retries > 0);
+    assert!(repeated());
 }

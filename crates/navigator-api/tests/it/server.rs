@@ -54,7 +54,7 @@ impl Server {
 
     pub(crate) async fn stop(self) {
         self.stop.send_replace(true);
-        tokio::time::timeout(Duration::from_secs(10), self.running)
+        tokio::time::timeout(Duration::from_secs(30), self.running)
             .await
             .expect("the server ends")
             .unwrap()

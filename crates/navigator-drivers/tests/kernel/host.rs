@@ -1,6 +1,6 @@
 //! A host for one test: a thread with its own network namespace, its own mounts, and an empty `/run`.
 
-use std::{collections::BTreeMap, path::PathBuf, process::Command, thread};
+use std::{collections::BTreeMap, path::PathBuf, process::Command, thread, time::Duration};
 
 use navigator_drivers::{Kernel, KernelConfig, Look, StepOutcome};
 use navigator_model::{NetworkId, RouterId, Scope, kernel_name};
@@ -116,6 +116,14 @@ pub(crate) fn run(argv: &[&str]) -> String {
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{argv:?}: {complaint}");
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Whether it holds within half a minute.
+pub(crate) fn in_time(holds: impl Fn() -> bool) -> bool {
+    (0..3000).any(|_| {
+        thread::sleep(Duration::from_millis(10));
+        holds()
+    })
 }
 
 pub(crate) fn state_file(scope: &Scope, name: &str) -> PathBuf {

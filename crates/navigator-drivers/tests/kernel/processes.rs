@@ -10,7 +10,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::host::{Host, namespace, network, on_a_host, refusal, state_file};
+use crate::host::{Host, in_time, namespace, network, on_a_host, refusal, state_file};
 
 const AGENT: &str = "NAVIGATOR_TEST_AGENT";
 
@@ -120,16 +120,14 @@ fn a_reload_makes_the_child_read_again_and_leaves_a_stamp() {
             let log = fs::read_to_string(state_file(&scope, "log.sock")).unwrap();
             log.lines().filter(|l| l.contains("read ") && l.contains("/hosts")).count()
         };
+        assert!(in_time(|| reads() > 0), "the hosts file was not read");
         let before = reads();
         let pid = state(&host, &scope).pid;
         let process = dnsmasq(&scope, "b");
         host.must(&scope, vec![Action::ReloadProcess { name: "dnsmasq".to_owned(), process }]);
         let found = state(&host, &scope);
         assert_eq!((found.pid, found.loaded.as_deref()), (pid, Some("b")));
-        let again = (0..200).any(|_| {
-            thread::sleep(Duration::from_millis(10));
-            reads() > before
-        });
+        let again = in_time(|| reads() > before);
         host.must(&scope, vec![stop(&scope)]);
         assert!(again, "the hosts file was not read again");
     });

@@ -1,11 +1,13 @@
 //! Addresses, routes, sysctls and announcements inside a namespace.
 
-use std::{collections::BTreeMap, process::Command, thread, time::Duration};
+use std::{collections::BTreeMap, process::Command};
 
 use navigator_drivers::Look;
 use navigator_state::{Action, Desired, DesiredNamespace, Namespace, Route};
 
-use crate::host::{Host, namespace, nothing, on_a_host, refusal, router, run, small_router};
+use crate::host::{
+    Host, in_time, namespace, nothing, on_a_host, refusal, router, run, small_router,
+};
 
 fn add_address(at: &Namespace, address: &str) -> Action {
     let (namespace, name) = (at.clone(), "qr-a".to_owned());
@@ -149,6 +151,8 @@ fn sysctls_are_set_in_the_namespace_and_nowhere_else() {
             key: key.to_owned(),
             value: value.to_owned(),
         };
+        let here = || std::fs::read_to_string(format!("/proc/sys/{key}")).unwrap();
+        let before = here();
         host.must(&scope, vec![Action::CreateNamespace(at.clone())]);
         let outcomes = host.apply(
             &scope,
@@ -171,7 +175,7 @@ fn sysctls_are_set_in_the_namespace_and_nowhere_else() {
         };
         let actual = host.kernel.observe(&scope, &desired, Look::Everything).unwrap();
         assert_eq!(actual.namespaces[&at].sysctls, wanted.sysctls);
-        assert_eq!(std::fs::read_to_string(format!("/proc/sys/{key}")).unwrap().trim(), "0");
+        assert_eq!(here(), before);
     });
 }
 
@@ -181,6 +185,10 @@ fn an_announced_address_is_learnt_by_a_neighbour() {
         let (scope, at) = (router(1), namespace(&router(1)));
         host.must(&scope, small_router(&scope));
         run(&["ip", "address", "add", "198.51.100.9/24", "dev", "tap-a"]);
+        // Before its link is up, a device sends nothing.
+        let inside = at.to_string();
+        let up = || run(&["ip", "-n", &inside, "link", "show", "qr-a"]).contains("state UP");
+        assert!(in_time(up));
         // Linux learns unasked only what it is told to.
         std::fs::write("/proc/sys/net/ipv4/conf/tap-a/arp_accept", "1").unwrap();
         host.must(
@@ -194,8 +202,7 @@ fn an_announced_address_is_learnt_by_a_neighbour() {
                 },
             ],
         );
-        let learnt = (0..100).any(|_| {
-            thread::sleep(Duration::from_millis(10));
+        let learnt = in_time(|| {
             let neighbours = Command::new("ip").args(["neighbour"]).output().unwrap().stdout;
             String::from_utf8_lossy(&neighbours)
                 .contains("198.51.100.1 dev tap-a lladdr fa:16:3e:00:00:01")

@@ -9,7 +9,7 @@ use std::{
 use super::{Flow, Ledger, RECORD};
 
 /// How long after the last packet an echo still counts.
-const GRACE: Duration = Duration::from_millis(300);
+const GRACE: Duration = Duration::from_secs(5);
 
 pub(super) fn run(flow: &Flow) -> Ledger {
     let mut ledger = Ledger::default();
@@ -50,14 +50,16 @@ fn exchange(flow: &Flow, socket: &UdpSocket, ledger: &mut Ledger) -> io::Result<
             break;
         }
     }
-    let deadline = Instant::now() + GRACE;
+    let stopped = Instant::now();
+    let deadline = stopped + GRACE;
     while books.received < ledger.udp_sent && Instant::now() < deadline {
         let tick = Instant::now() + Duration::from_millis(10);
         receive_until(flow, socket, tick.min(deadline), &mut books, ledger)?;
     }
     ledger.udp_lost = ledger.udp_sent.saturating_sub(books.received);
     if ledger.udp_lost > 0 {
-        ledger.note_gap(books.last_echo, flow.interval_ms());
+        // Nothing is sent in the grace: it is no part of the silence.
+        ledger.note_gap(books.last_echo + stopped.elapsed(), flow.interval_ms());
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use navigator_relay::{Refusal, Relay};
+use navigator_relay::{Refusal, Relay, raise_descriptor_limit};
 use nix::sys::socket::{setsockopt, sockopt::UdpGsoSegment};
 
 use crate::support::*;
@@ -52,6 +52,7 @@ fn a_thousand_interleaved_flows_get_their_own_answers() {
     const FLOWS: usize = 1000;
     /// Datagrams under way at once: what a socket's buffer holds in any case.
     const WINDOW: usize = 40;
+    raise_descriptor_limit(8192).unwrap();
     let port = free_port();
     let relay = relay(&udp("a", port, echo("127.0.0.1:0"), ""));
     let clients: Vec<_> = (0..FLOWS).map(|_| client_to(port)).collect();
@@ -148,7 +149,7 @@ fn datagrams_that_a_link_takes_in_pieces_only_go_one_by_one() {
 #[test]
 fn silent_sessions_end() {
     let port = free_port();
-    let relay = relay(&udp("a", port, echo("127.0.0.1:0"), "idle_timeout_s = 0.2"));
+    let relay = relay(&udp("a", port, echo("127.0.0.1:0"), "idle_timeout_s = 2"));
     let client = client_to(port);
     ask(&client, b"hello");
     eventually("the session ends", || open(&relay) == 0);

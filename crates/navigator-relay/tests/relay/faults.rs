@@ -148,7 +148,7 @@ fn a_peer_that_half_closes_and_stays_does_not_leak() {
         told.send(()).unwrap();
     });
     let port = free_port();
-    let relay = relay(&entry("a", port, target.address, "half_closed_timeout_s = 0.3"));
+    let relay = relay(&entry("a", port, target.address, "half_closed_timeout_s = 3"));
     let mut client = client(port);
     client.write_all(b"hello").unwrap();
     client.shutdown(Shutdown::Write).unwrap();

@@ -65,6 +65,12 @@ fn hosts() -> Hosts {
     inside(&client, "198.51.100.2/24", "2001:db8:1::2/64", ["198.51.100.1", "2001:db8:1::1"]);
     inside(&server, "10.9.0.2/24", "2001:db8:2::2/64", ["10.9.0.1", "2001:db8:2::1"]);
     RULES.iter().for_each(|line| run(line));
+    // The wires carry nothing for a moment.
+    for (netns, gateway) in [(&client, "198.51.100.1"), (&server, "10.9.0.1")] {
+        let ping = || Command::new("ping").args(["-c1", "-w30", gateway]).output();
+        let answered = netns.run(ping).unwrap();
+        assert!(answered.status.success(), "{answered:?}");
+    }
     Hosts { client, server, _directory: directory }
 }
 

@@ -209,7 +209,7 @@ async fn ten_thousand_outcomes_are_one_quick_call(database: &Database) {
     let report = Report { scope, revision: Revision(1), outcomes: outcomes.collect() };
     let start = Instant::now();
     hear(&store, &report).await;
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
     let statuses = statuses::<GatewayPortForwarding>(&store).await;
     assert_eq!(statuses[0], ("ACTIVE".to_owned(), SqlValue::Null));
     assert_eq!(statuses[9_999], ("ERROR".to_owned(), "reason 9999".into()));

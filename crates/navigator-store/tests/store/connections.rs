@@ -15,8 +15,8 @@ use crate::{
 
 /// The server's processes of the store's connections.
 const OPEN: &str = "SELECT pid FROM pg_stat_activity WHERE application_name = 'navigator'";
-/// Ends them.
-const END: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+/// Ends them, and waits for each.
+const END: &str = "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity \
     WHERE application_name = 'navigator'";
 
 async fn names(store: &Store) -> Result<usize, StoreError> {
@@ -182,12 +182,18 @@ async fn a_read_that_a_stopped_server_does_not_answer_is_given_up() {
     database.signal("CONT");
     assert!(matches!(listed, Err(StoreError::Unavailable(_))), "{listed:?}");
     assert!(taken < 10 * PATIENCE, "{taken:?}");
-    assert_eq!(names(&store).await.unwrap(), 0);
+    // A busy machine may take longer than the patience for a new connection.
+    let start = Instant::now();
+    let mut listed = names(&store).await;
+    while listed.is_err() && start.elapsed() < Duration::from_secs(30) {
+        listed = names(&store).await;
+    }
+    assert_eq!(listed.unwrap(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_that_takes_longer_than_the_patience_is_waited_for() {
-    const PATIENCE: Duration = Duration::from_millis(100);
+    const PATIENCE: Duration = Duration::from_secs(1);
     let database = Database::postgres();
     let store = Store::connect_with_patience(&database.url(), PATIENCE).await.unwrap();
     store.migrate().await.unwrap();
@@ -195,7 +201,7 @@ async fn a_read_that_takes_longer_than_the_patience_is_waited_for() {
     database.execute("ALTER TABLE networks RENAME TO stored_networks").await;
     database
         .execute(
-            "CREATE VIEW networks AS SELECT stored_networks.* FROM stored_networks, pg_sleep(1)",
+            "CREATE VIEW networks AS SELECT stored_networks.* FROM stored_networks, pg_sleep(3)",
         )
         .await;
     assert_eq!(names(&store).await.unwrap(), 1);

@@ -68,9 +68,14 @@ impl Database {
         let server = self.server.as_ref().unwrap().id().to_string();
         let children = fs::read_to_string(format!("/proc/{server}/task/{server}/children"));
         let children = children.unwrap();
-        let pids = children.split_whitespace().chain([server.as_str()]);
-        let sent = Command::new("kill").arg(format!("-{name}")).args(pids).status().unwrap();
-        assert!(sent.success());
+        let send = |pid: &str| {
+            Command::new("kill").args([format!("-{name}").as_str(), pid]).status().unwrap()
+        };
+        for child in children.split_whitespace() {
+            // It may have ended meanwhile.
+            send(child);
+        }
+        assert!(send(&server).success());
     }
 
     fn wait(&self) {

@@ -232,5 +232,5 @@ async fn a_thousand_ports_at_three_servers_fill_a_subnet_exactly(database: &Data
         assert_eq!(refused.to_string(), full.to_string());
     }
     assert_eq!(good.len(), PLACES);
-    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(120), "{:?}", start.elapsed());
 }

@@ -83,6 +83,8 @@ fn made() -> Vec<Row> {
 
 fn found() -> Vec<Row> {
     vec![
+        // The agent has given the network a DHCP server.
+        becomes("port list --device-owner network:dhcp --host node", json!([{"Status": "ACTIVE"}])),
         lists("port list --device-owner compute:nova", "Name", json!(["web"])),
         lists(
             "port list --network inside --status DOWN",
@@ -96,8 +98,6 @@ fn found() -> Vec<Row> {
         lists("port list --name bare", "Fixed IP Addresses", json!([[]])),
         lists("port list --long --name web", "Device Owner", json!(["compute:nova"])),
         lists("port list --long --name web", "Security Groups", json!([[]])),
-        // The agent has given the network a DHCP server.
-        becomes("port list --device-owner network:dhcp --host node", json!([{"Status": "ACTIVE"}])),
         shows("port show web", json!({"id": "{web}"})),
         refused("port show green", "No Port found for green"),
     ]
