@@ -1,7 +1,12 @@
 //! From rows to the JSON that a caller may see, written straight into the answer's text: a list is
 //! thousands of objects, and none of them is needed as anything else.
 
-use std::collections::BTreeSet;
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashMap},
+    ptr,
+    sync::LazyLock,
+};
 
 use axum::{
     body::Body,
@@ -10,7 +15,7 @@ use axum::{
 };
 use navigator_resources::{
     Attribute, Changes, Declaration, DecodeError, Embedded, Moment, Momentary, Reshape, Row, Rules,
-    attribute::show_json,
+    Visitor, attribute::show_json, visit_all,
 };
 #[cfg(debug_assertions)]
 use serde_json::Map;
@@ -82,7 +87,7 @@ fn head(name: &str) -> String {
 /// How a resource's objects become JSON for a caller: their members in the order of their names.
 pub(crate) struct Form {
     table: &'static str,
-    members: Vec<Member>,
+    members: Vec<Shown>,
     reshape: Option<Reshape>,
     #[cfg(debug_assertions)]
     typed: Option<Typed>,
@@ -92,14 +97,19 @@ pub(crate) struct Form {
 #[cfg(debug_assertions)]
 type Typed = fn(&Row) -> Result<Map<String, Value>, DecodeError>;
 
+struct Shown {
+    member: Cow<'static, Member>,
+    /// For each of the rows whether the caller sees it there; empty: in all.
+    seen: Vec<bool>,
+}
+
+#[derive(Clone)]
 struct Member {
     name: &'static str,
     /// The attribute that it shows: `tenant_id` is `project_id`'s older name.
     of: &'static str,
     head: String,
     source: Source,
-    /// For each of the rows whether the caller sees it there; empty: in all.
-    seen: Vec<bool>,
 }
 
 #[derive(Clone, Copy)]
@@ -113,82 +123,109 @@ enum Source {
     Given(usize),
 }
 
+/// Of each declaration of the registry, by its address: what is the same for every request.
+static MEMBERS: LazyLock<HashMap<usize, Vec<Member>>> = LazyLock::new(|| {
+    struct Collect(HashMap<usize, Vec<Member>>);
+    impl Visitor for Collect {
+        fn visit<R: Rules>(&mut self) {
+            self.0.insert(ptr::from_ref(R::declaration()).addr(), members_of::<R>());
+        }
+    }
+    let mut collect = Collect(HashMap::new());
+    visit_all(&mut collect);
+    collect.0
+});
+
+fn members_of<R: Rules>() -> Vec<Member> {
+    let mut members = stored_members(R::declaration(), R::reshape());
+    let momentary = R::momentary().iter();
+    members.extend(momentary.map(|known| Member::new(known.name, Source::Momentary(known))));
+    members.sort_by_key(|member| member.name);
+    members
+}
+
+fn stored_members(declaration: &'static Declaration, reshape: Option<Reshape>) -> Vec<Member> {
+    let mut members = Vec::new();
+    for (place, attribute) in declaration.all().enumerate().filter(|(_, a)| a.visible) {
+        let member = Member::new(attribute.name, Source::Stored(attribute, place));
+        if attribute.name == "project_id" {
+            members.push(Member { name: "tenant_id", head: head("tenant_id"), ..member.clone() });
+        }
+        members.push(member);
+    }
+    let adds = reshape.iter().flat_map(|reshape| reshape.adds);
+    members.extend(adds.map(|name| Member::new(name, Source::Change)));
+    members.sort_by_key(|member| member.name);
+    members
+}
+
+impl Member {
+    fn new(name: &'static str, source: Source) -> Self {
+        Self { name, of: name, head: head(name), source }
+    }
+}
+
 impl Form {
     /// Without what `R` embeds.
     pub(crate) fn of<R: Rules>() -> Self {
-        let mut form = Self::new(R::declaration(), R::reshape());
-        #[cfg(debug_assertions)]
-        {
-            form.typed = Some(|row| R::from_row(row).map(|object| object.to_json()));
+        let known = MEMBERS.get(&ptr::from_ref(R::declaration()).addr());
+        let members = known.into_iter().flatten().map(Cow::Borrowed);
+        Self {
+            #[cfg(debug_assertions)]
+            typed: Some(|row| R::from_row(row).map(|object| object.to_json())),
+            ..Self::new(R::declaration(), R::reshape(), members)
         }
-        for momentary in R::momentary() {
-            form.push(momentary.name, Source::Momentary(momentary));
-        }
-        form
     }
 
     /// Of the objects that are shown inside others: without their tags.
     pub(crate) fn embedded(embedded: &Embedded) -> Self {
-        let mut form = Self::new((embedded.declaration)(), (embedded.reshape)());
-        form.members.retain(|member| member.name != "tags");
-        form
+        let (declaration, reshape) = ((embedded.declaration)(), (embedded.reshape)());
+        let mut members = stored_members(declaration, reshape);
+        members.retain(|member| member.name != "tags");
+        Self::new(declaration, reshape, members.into_iter().map(Cow::Owned))
     }
 
-    fn new(declaration: &'static Declaration, reshape: Option<Reshape>) -> Self {
-        let mut form = Self {
+    fn new(
+        declaration: &'static Declaration,
+        reshape: Option<Reshape>,
+        members: impl Iterator<Item = Cow<'static, Member>>,
+    ) -> Self {
+        Self {
             table: declaration.table,
-            members: Vec::new(),
+            members: members.map(|member| Shown { member, seen: Vec::new() }).collect(),
             reshape,
             #[cfg(debug_assertions)]
             typed: None,
-        };
-        for (place, attribute) in declaration.all().enumerate().filter(|(_, a)| a.visible) {
-            let source = Source::Stored(attribute, place);
-            form.push(attribute.name, source);
-            if attribute.name == "project_id" {
-                form.insert("tenant_id", attribute.name, source);
-            }
         }
-        for name in reshape.iter().flat_map(|reshape| reshape.adds) {
-            form.push(name, Source::Change);
-        }
-        form
-    }
-
-    fn push(&mut self, name: &'static str, source: Source) {
-        self.insert(name, name, source);
-    }
-
-    fn insert(&mut self, name: &'static str, of: &'static str, source: Source) {
-        let place = self.members.partition_point(|member| member.name < name);
-        let member = Member { name, of, head: head(name), source, seen: Vec::new() };
-        self.members.insert(place, member);
     }
 
     /// A member that is given with each row, after those that are given already.
     pub(crate) fn give(&mut self, name: &'static str) {
-        let given = self.members.iter().filter(|m| matches!(m.source, Source::Given(_)));
-        self.push(name, Source::Given(given.count()));
+        let is_given = |shown: &&Shown| matches!(shown.member.source, Source::Given(_));
+        let given = self.members.iter().filter(is_given).count();
+        let place = self.members.partition_point(|shown| shown.member.name < name);
+        let member = Cow::Owned(Member::new(name, Source::Given(given)));
+        self.members.insert(place, Shown { member, seen: Vec::new() });
     }
 
     /// Only what was asked for.
     pub(crate) fn only(mut self, fields: &Fields) -> Self {
         if let Some(fields) = fields {
-            self.members.retain(|member| fields.contains(member.name));
+            self.members.retain(|shown| fields.contains(shown.member.name));
         }
         self
     }
 
     pub(crate) fn shows(&self, name: &str) -> bool {
-        self.members.iter().any(|member| member.name == name)
+        self.members.iter().any(|shown| shown.member.name == name)
     }
 
     /// Without what the caller does not see of the rows that this was found out for.
     pub(crate) fn without(mut self, hidden: Hidden) -> Self {
-        self.members.retain(|member| !hidden.everywhere.iter().any(|name| name == member.of));
+        self.members.retain(|shown| !hidden.everywhere.iter().any(|name| name == shown.member.of));
         for (name, seen) in hidden.of_some {
-            for member in self.members.iter_mut().filter(|member| member.of == name) {
-                member.seen.clone_from(&seen);
+            for shown in self.members.iter_mut().filter(|shown| shown.member.of == name) {
+                shown.seen.clone_from(&seen);
             }
         }
         self
@@ -210,8 +247,8 @@ impl Form {
         #[cfg(debug_assertions)]
         let start = out.len();
         let mut before = b'{';
-        for member in &self.members {
-            if member.seen.get(index) == Some(&false) {
+        for Shown { member, seen } in &self.members {
+            if seen.get(index) == Some(&false) {
                 continue;
             }
             let change = changes.iter().find(|(name, _)| *name == member.of);

@@ -1,6 +1,6 @@
 //! Answers a question by a rule, as far as the target is known.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use regex_automata::{Anchored, Input};
 
@@ -123,7 +123,10 @@ impl Question<'_> {
         }
     }
 
-    fn filled(&self, template: &Template) -> Filled {
+    fn filled<'t>(&self, template: &'t Template) -> Filled<'t> {
+        if let [Part::Text(plain)] = &template.0[..] {
+            return Filled::Text { text: plain.into(), null: false };
+        }
         let (mut text, mut null, mut unknown) = (String::new(), false, false);
         for part in &template.0 {
             match part {
@@ -138,15 +141,15 @@ impl Question<'_> {
                 },
             }
         }
-        if unknown { Filled::Unknown } else { Filled::Text { text, null } }
+        if unknown { Filled::Unknown } else { Filled::Text { text: text.into(), null } }
     }
 }
 
 /// A template with the target's attributes in it.
-enum Filled {
+enum Filled<'t> {
     /// `null`: an attribute in it is.
     Text {
-        text: String,
+        text: Cow<'t, str>,
         null: bool,
     },
     Absent,

@@ -122,11 +122,14 @@ impl Rules {
 
     /// The rules whose names go on after this one and a colon, with how they go on:
     /// `create_network:shared` and `shared` below `create_network`.
-    pub fn below<'a>(&'a self, name: &str) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+    pub fn below<'a>(
+        &'a self,
+        name: &str,
+    ) -> impl Iterator<Item = (&'a str, &'a str, &'a Check)> + use<'a> {
         let prefix = format!("{name}:");
-        self.rules
-            .range(prefix.clone()..)
-            .map_while(move |(name, _)| Some((name.as_str(), name.strip_prefix(&prefix)?)))
+        self.rules.range(prefix.clone()..).map_while(move |(name, rule)| {
+            Some((name.as_str(), name.strip_prefix(&prefix)?, &rule.check))
+        })
     }
 
     /// The checks on the target that are left for a caller with these credentials, as texts. `None`

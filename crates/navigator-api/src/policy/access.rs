@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use navigator_model::ProjectId;
-use navigator_policy::Outcome;
+use navigator_policy::{Check, Outcome};
 use navigator_resources::{
     Attribute, Caller, Declaration, OnCreate, Refusal, Resource, Row, SqlValue,
 };
@@ -52,7 +52,7 @@ impl<'a> Access<'a> {
 
     /// `create_network` of `create`.
     pub(crate) fn rule(&self, verb: &str) -> String {
-        format!("{verb}_{}", self.name)
+        [verb, "_", &self.name].concat()
     }
 
     /// The outcome as far as it is the same for every object.
@@ -221,7 +221,7 @@ impl<'a> Access<'a> {
     /// `update_port:fixed_ips:ip_address` if a part of it is.
     pub(crate) fn named(&self, rule: &str, said: &Attributes) -> Vec<String> {
         let below = self.policy.rules.below(rule);
-        below.filter(|(_, path)| is_said(path, said)).map(|(name, _)| name.to_owned()).collect()
+        below.filter(|(_, path, _)| is_said(path, said)).map(|(name, ..)| name.to_owned()).collect()
     }
 
     /// Whether the caller ever sees the attribute: a filter on others would tell what it is.
@@ -243,8 +243,13 @@ impl<'a> Access<'a> {
         let about: Vec<_> = rows.iter().map(About::Object).collect();
         let get = self.rule("get");
         let policy = Arc::clone(&self.policy);
-        for (rule, attribute) in policy.rules.below(&get) {
-            match self.always(rule) {
+        // Most of them say the same.
+        let mut known: Vec<(&Check, Outcome)> = Vec::new();
+        for (rule, attribute, check) in policy.rules.below(&get) {
+            let told = known.iter().find(|(other, _)| *other == check);
+            let outcome = told.map_or_else(|| self.always(rule), |(_, outcome)| *outcome);
+            known.push((check, outcome));
+            match outcome {
                 Outcome::Allow => {}
                 Outcome::Deny => hidden.everywhere.push(attribute.to_owned()),
                 Outcome::Depends => {
