@@ -6,9 +6,14 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
+    os::fd::AsRawFd,
     time::{Duration, Instant},
 };
 
+use nix::{
+    errno::Errno,
+    sys::socket::{MsgFlags, recv},
+};
 use serde_json::Value;
 
 use crate::{LabError, Namespaces};
@@ -190,10 +195,8 @@ pub fn wait_until_answered(
 
 /// Whether nothing, not even the end, has arrived on a kept connection.
 fn is_idle(connection: &BufReader<TcpStream>) -> bool {
-    let stream = connection.get_ref();
-    let peeked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
-    let idle = matches!(&peeked, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock);
-    idle && stream.set_nonblocking(false).is_ok()
+    let look = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    recv(connection.get_ref().as_raw_fd(), &mut [0], look) == Err(Errno::EAGAIN)
 }
 
 fn read_response(
