@@ -180,10 +180,10 @@ async fn converse(
         .max_header_list_size(HEAD_LIMIT as u32);
     // On the heap, so that a connection that says nothing costs next to nothing.
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    let ended = Box::pin(watcher.watch(connection)).await;
-    if let Err(error) = ended {
+    if let Err(error) = Box::pin(watcher.watch(connection)).await {
         tracing::debug!(%error, "connection ended");
     }
+    // Without what hyper has read of him.
     own.linger().await;
 }
 
