@@ -39,12 +39,11 @@ fn sleeps() -> u64 {
 /// The most that are asked for.
 const MANY: u64 = 50_000;
 
-/// Fewer, where the system's limit of descriptors is below.
 #[test]
 fn ten_thousand_idle_forwards_cost_little_memory_and_no_wake_up() {
     let limit = raise_descriptor_limit(u64::MAX).unwrap();
-    let forwards = (limit - 2_000).min(10_000);
-    cost_little_and_sleep(forwards as usize, 40_000);
+    assert!(limit > 12_000, "only {limit} descriptors");
+    cost_little_and_sleep(10_000, 25_000);
 }
 
 /// Fifty thousand, where the system's limit of descriptors is not below. As root it may be raised.
@@ -58,7 +57,7 @@ fn as_many_idle_forwards_as_there_are_descriptors_cost_as_much_each_and_no_wake_
     }
     let limit = raise_descriptor_limit(wanted).unwrap();
     let forwards = MANY.min(limit - 2_000);
-    cost_little_and_sleep(forwards as usize, forwards * 4);
+    cost_little_and_sleep(forwards as usize, forwards * 5 / 2);
 }
 
 /// The n-th forward's port; each is at an address that has few of them.
@@ -77,7 +76,7 @@ fn cost_little_and_sleep(forwards: usize, most_kb: u64) {
     let set = ForwardSet::from_toml(&text).unwrap();
     drop(text);
     relay.apply(set).unwrap();
-    let used_kb = resident_kb().saturating_sub(before);
+    let used_kb = resident_kb() - before;
     assert!(used_kb < most_kb, "{used_kb} kB for {forwards} forwards");
     // One more among them.
     let last = ForwardSet::from_toml(&entry(forwards)).unwrap();

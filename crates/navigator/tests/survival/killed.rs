@@ -17,7 +17,7 @@ use crate::world::{self, World};
 const KILLS: u32 = 20;
 
 /// Far more than any noise of the machine, far less than a connection that waits for a repair.
-const GAP_LIMIT_MS: u64 = 5_000;
+const GAP_LIMIT_MS: u64 = 2_000;
 
 #[test]
 fn no_connection_notices_that_the_agent_is_killed() {
