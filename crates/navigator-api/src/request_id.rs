@@ -35,8 +35,7 @@ pub(crate) async fn observe(
     next: Next,
 ) -> Response {
     let start = Instant::now();
-    let id =
-        ["req-", Uuid::new_v4().hyphenated().encode_lower(&mut Uuid::encode_buffer())].concat();
+    let id = format!("req-{}", Uuid::new_v4());
     let method = request.method().clone();
     let span = tracing::info_span!(
         "request", %id, %method, path = request.uri().path(),
