@@ -12,7 +12,7 @@ use navigator_resources::{
     Agent, Caller, Context, Facts, Network, Port, Refusal, Resource, Router, Row, Rules, SqlValue,
     Stop, Writes, dhcp_scheduling, l3_scheduling,
     registry::{
-        agent::{DHCP_AGENT, L3_AGENT},
+        agent::{self, DHCP_AGENT, L3_AGENT},
         port::DHCP_OWNER,
     },
 };
@@ -84,8 +84,22 @@ async fn agents_of_router(
     let router = one::<Router>(&state, &id).await?;
     let hosts = vec![router.text("l3_host").to_owned()];
     let agents = agents_on(&state, L3_AGENT, &hosts).await?;
-    // Not of a highly available router, so it is neither active nor standby.
-    shown::<Agent>(&state, &caller, uri.query(), agents, &[("ha_state", Value::Null)]).await
+    let ha_state = ha_state(&state, &router, &agents);
+    shown::<Agent>(&state, &caller, uri.query(), agents, &[("ha_state", ha_state)]).await
+}
+
+/// One agent at most serves a router. Of a router that is not highly available it is neither active
+/// nor standby; of any other it is active while it is heard of.
+fn ha_state(state: &ApiState, router: &Row, agents: &[Row]) -> Value {
+    let alive = |agent: &Row| {
+        let heard = agent.text("heartbeat_timestamp");
+        agent::alive(heard, &now(), state.settings.agent_down_time_s)
+    };
+    match router.get("ha") {
+        SqlValue::Bool(true) if agents.iter().any(alive) => "active".into(),
+        SqlValue::Bool(true) => "unknown".into(),
+        _ => Value::Null,
+    }
 }
 
 async fn agents_of_network(

@@ -1,5 +1,5 @@
-//! On which network node a router runs: its preferred one if that is alive, else where it is, else
-//! the one with the fewest routers. The router's ports follow it.
+//! On which network node a router runs: the first alive of those that it wants, else where it is,
+//! else the one with the fewest routers. The router's ports follow it.
 
 #[cfg(test)]
 mod tests;
@@ -60,11 +60,10 @@ fn in_zones(router: &Router, agents: &[Agent]) -> Vec<Agent> {
     agents.iter().filter(suits).cloned().collect()
 }
 
-/// The host that needs no choice: the preferred one, else the present one.
+/// The host that needs no choice: the best of those that it wants, else the present one.
 fn settled(router: &Router, agents: &[Agent]) -> Option<HostName> {
     let usable = |host: &&HostName| agents.iter().any(|agent| agent.host == **host);
-    let preferred = router.configurations.preferred_agent.as_ref().filter(usable);
-    preferred.or_else(|| router.l3_host.as_ref().filter(usable)).cloned()
+    router.configurations.wanted(router.ha).chain(&router.l3_host).find(usable).cloned()
 }
 
 /// Of several, the first by name, so that the choice is the same when it is made again.

@@ -13,6 +13,7 @@ const RECORDED_ONLY: &[(&str, &str)] = &[
     ("metering_label", "metering labels (nothing is counted)"),
     ("log", "logs (nothing is written)"),
     ("conntrack_helper", "conntrack helpers (routers run none)"),
+    ("router", "that a router is distributed or highly available (one node serves it)"),
 ];
 
 /// Of the resources that this build has.

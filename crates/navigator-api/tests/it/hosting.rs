@@ -44,6 +44,12 @@ async fn administrators_see_which_agent_serves_what() {
     let path = format!("/v2.0/agents/{}/dhcp_networks", dhcp[0]);
     assert_eq!(ids(&cloud.get("admin", &path).await.expect(200), "networks"), [network]);
 
+    let ha = json!({"router": {"ha": true, "admin_state_up": false}});
+    cloud.put("admin", &format!("/v2.0/routers/{router}"), &ha).await.expect(200);
+    let path = format!("/v2.0/routers/{router}/l3_agents");
+    let answer = cloud.get("admin", &path).await.expect(200);
+    assert_eq!(answer["agents"][0]["ha_state"], "active");
+
     for path in [
         format!("/v2.0/routers/{router}/l3_agents"),
         format!("/v2.0/networks/{network}/dhcp_agents"),

@@ -43,6 +43,23 @@ fn the_preferred_agent_wins_over_an_idle_one() {
 }
 
 #[test]
+fn a_highly_available_router_is_on_its_master_or_else_on_its_first_slave() {
+    let mut world = World::default();
+    for node in ["a", "b", "c"] {
+        l3(&mut world, node);
+    }
+    let body = json!({"ha": true, "configurations": {
+        "preferred_agent": "a", "master_agent": "c", "slave_agents": ["b", "a"]}});
+    let router: Router = world.create(&admin(), None, body.clone()).unwrap();
+    assert_eq!(host(&router), Some("c"));
+    let on_master = Select::eq("host", "c").and("agent_type", "L3 agent");
+    let agent = world.all::<crate::Agent>(on_master).pop().unwrap();
+    world.update::<crate::Agent>(&admin(), agent.id, json!({"admin_state_up": false})).unwrap();
+    let router: Router = world.create(&admin(), None, body).unwrap();
+    assert_eq!(host(&router), Some("b"));
+}
+
+#[test]
 fn a_preferred_agent_that_is_switched_off_leaves_the_router_to_others() {
     let mut world = World::default();
     l3(&mut world, "a");

@@ -76,8 +76,10 @@ pub struct Router {
         computed = "(SELECT q.quota_limit FROM quotas q WHERE q.project_id = routers.project_id AND q.resource = 'router_route')"
     )]
     pub route_limit: Option<i64>,
+    /// Recorded: one node serves it anyway. Changed only while the router is down.
     #[field(create, update, unset, input = Option<bool>)]
     pub distributed: bool,
+    /// Highly available, recorded: one node serves it anyway. Changed only while the router is down.
     #[field(create, update, unset, input = Option<bool>)]
     pub ha: bool,
     #[field(create, default = Vec::new())]

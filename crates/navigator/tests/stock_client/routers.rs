@@ -5,7 +5,10 @@ use serde_json::json;
 use crate::row::{Row, lists, quiet, refused, shows};
 
 pub(crate) fn rows() -> Vec<Row> {
-    [made(), found(), interfaces(), routes(), gateway(), deleted()].into_iter().flatten().collect()
+    [made(), kinds(), found(), interfaces(), routes(), gateway(), deleted()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn made() -> Vec<Row> {
@@ -38,6 +41,23 @@ fn made() -> Vec<Row> {
         ),
         quiet("router delete r3"),
         refused("router create r3 --external-gateway green", "No Network found for green"),
+    ]
+}
+
+/// Recorded: one node serves each.
+fn kinds() -> Vec<Row> {
+    vec![
+        shows("router create r3 --ha", json!({"ha": true, "distributed": false})),
+        quiet("router delete r3"),
+        shows("router create r3 --distributed --no-ha", json!({"ha": false, "distributed": true})),
+        refused("router set r3 --centralized", "of active routers"),
+        quiet("router set r3 --disable"),
+        quiet("router set r3 --centralized"),
+        quiet("router set r3 --ha"),
+        shows("router show r3", json!({"ha": true, "distributed": false})),
+        quiet("router set r3 --no-ha --distributed"),
+        shows("router show r3", json!({"ha": false, "distributed": true})),
+        quiet("router delete r3"),
     ]
 }
 

@@ -1,5 +1,5 @@
-//! `configurations`: on which network nodes a router shall run. A router that is not highly
-//! available uses `preferred_agent`; the others are kept for when it is.
+//! `configurations`: on which network nodes a router shall run. One that is highly available uses
+//! `master_agent` and `slave_agents`, any other `preferred_agent`; what it does not use is kept.
 
 #[cfg(test)]
 mod tests;
@@ -141,11 +141,18 @@ impl AttributeValue for ConfigurationsChange {
 }
 
 impl Configurations {
-    /// Whether a router that is not highly available can be placed by them.
-    pub(super) fn check(&self, facts: &Facts) -> Result<(), Stop> {
-        if let (Some(master), Some(slaves)) = (&self.master_agent, &self.slave_agents)
-            && slaves.contains(master)
-        {
+    /// The hosts that the router wants, best first: its master and then its slaves if it is highly
+    /// available, else the preferred one.
+    pub(crate) fn wanted(&self, ha: bool) -> impl Iterator<Item = &HostName> {
+        let alone = self.preferred_agent.iter().filter(move |_| !ha);
+        let several = self.master_agent.iter().chain(self.slave_agents.iter().flatten());
+        alone.chain(several.filter(move |_| ha))
+    }
+
+    /// Whether a router can be placed by them.
+    pub(super) fn check(&self, ha: bool, facts: &Facts) -> Result<(), Stop> {
+        let slaves = self.slave_agents.as_deref().unwrap_or_default();
+        if let Some(master) = self.master_agent.as_ref().filter(|host| slaves.contains(host)) {
             return Err(Refusal::RouterAgentConflict {
                 reason: format!(
                     "Agent {master} cannot be both the master and a slave of a router."
@@ -153,19 +160,30 @@ impl Configurations {
             }
             .into());
         }
-        let Some(host) = &self.preferred_agent else { return Ok(()) };
-        let select = Select::eq("host", host.0.as_str()).and("agent_type", L3_AGENT);
-        let Some(agent) = facts.list::<Agent>(select)?.pop() else {
-            return Err(Refusal::not_found::<Agent>(host).into());
-        };
-        let mode = agent.configurations.0.get("agent_mode").and_then(Value::as_str);
-        match mode {
-            Some(mode @ ("dvr" | "dvr_no_external")) => Err(Refusal::RouterAgentIncompatible {
-                host: host.to_string(),
-                reason: format!("its agent_mode is {mode}"),
+        if ha && self.master_agent.is_some() == slaves.is_empty() {
+            return Err(Refusal::RouterAgentNotGiven {
+                reason: "A highly available router needs both 'master_agent' and 'slave_agents'."
+                    .to_owned(),
             }
-            .into()),
-            _ => Ok(()),
+            .into());
         }
+        self.wanted(ha).try_for_each(|host| can_host(host, facts))
+    }
+}
+
+/// Whether there is an agent that may serve a whole router.
+fn can_host(host: &HostName, facts: &Facts) -> Result<(), Stop> {
+    let select = Select::eq("host", host.0.as_str()).and("agent_type", L3_AGENT);
+    let Some(agent) = facts.list::<Agent>(select)?.pop() else {
+        return Err(Refusal::not_found::<Agent>(host).into());
+    };
+    let mode = agent.configurations.0.get("agent_mode").and_then(Value::as_str);
+    match mode {
+        Some(mode @ ("dvr" | "dvr_no_external")) => Err(Refusal::RouterAgentIncompatible {
+            host: host.to_string(),
+            reason: format!("its agent_mode is {mode}"),
+        }
+        .into()),
+        _ => Ok(()),
     }
 }

@@ -17,8 +17,6 @@ pub(super) fn create(
     facts: &Facts,
     context: &Context<'_>,
 ) -> Result<(Router, Writes), Stop> {
-    supported(input.ha, "ha")?;
-    supported(input.distributed, "distributed")?;
     agent::check_zones(L3_AGENT, &input.availability_zone_hints, facts)?;
     let standard = &input.standard;
     let mut router = Router {
@@ -35,8 +33,8 @@ pub(super) fn create(
         gateway_fixed_ips: Vec::new(),
         routes: Vec::new(),
         route_limit: None,
-        distributed: false,
-        ha: false,
+        distributed: input.distributed.flatten().unwrap_or_default(),
+        ha: input.ha.flatten().unwrap_or_default(),
         availability_zone_hints: input.availability_zone_hints.clone(),
         availability_zones: Vec::new(),
         configurations: Configurations::default(),
@@ -52,7 +50,7 @@ pub(super) fn create(
     flavor::of_router(router.flavor_id, router.id, facts)?;
     if let Some(change) = &input.configurations {
         router.configurations = change.merged(&Configurations::default());
-        router.configurations.check(facts)?;
+        router.configurations.check(router.ha, facts)?;
     }
     // Before the gateway, whose port is made where the router runs.
     router.l3_host = l3_scheduling::choose_host(&router, facts, context)?;
@@ -72,15 +70,16 @@ pub(super) fn update(
     facts: &Facts,
     context: &Context<'_>,
 ) -> Result<(Router, Writes), Stop> {
-    supported(update.ha, "ha")?;
-    supported(update.distributed, "distributed")?;
     let mut router = current.clone();
     update.apply_to(&mut router);
+    router.distributed = update.distributed.flatten().unwrap_or(current.distributed);
+    router.ha = update.ha.flatten().unwrap_or(current.ha);
+    check_kind(current, &router)?;
     if let Some(change) = &update.configurations {
         router.configurations = change.merged(&current.configurations);
     }
-    if router.configurations != current.configurations {
-        router.configurations.check(facts)?;
+    if router.configurations != current.configurations || router.ha != current.ha {
+        router.configurations.check(router.ha, facts)?;
         router.l3_host = l3_scheduling::choose_host(&router, facts, context)?;
     }
     let Change { before, after, port } = match &update.external_gateway_info {
@@ -129,13 +128,21 @@ pub(super) fn delete(current: &Router, facts: &Facts) -> Result<Writes, Stop> {
     Ok(writes)
 }
 
-/// One node serves a router and nothing else does: the attributes say so, and cannot say more.
-fn supported(asked: Option<Option<bool>>, attribute: &str) -> Result<(), Refusal> {
-    match asked.flatten() {
-        Some(true) => Err(Refusal::BadRequest {
-            resource: "router".to_owned(),
-            msg: format!("{attribute} routers are not supported"),
-        }),
-        _ => Ok(()),
+/// What kind of router it is, and so where it runs, changes only while it does not run.
+fn check_kind(before: &Router, after: &Router) -> Result<(), Refusal> {
+    let changed = if before.distributed != after.distributed {
+        "the 'distributed' attribute"
+    } else if before.ha != after.ha {
+        "HA attribute"
+    } else {
+        return Ok(());
+    };
+    if !after.admin_state_up {
+        return Ok(());
     }
+    let msg = format!(
+        "Cannot change {changed} of active routers. Please set router admin_state_up to False \
+         prior to upgrade"
+    );
+    Err(Refusal::BadRequest { resource: "router".to_owned(), msg })
 }

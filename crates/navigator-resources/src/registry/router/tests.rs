@@ -79,13 +79,45 @@ fn a_router_with_interfaces_is_in_use_and_without_it_takes_its_gateway_along() {
 }
 
 #[test]
-fn what_one_node_cannot_do_is_refused() {
+fn of_what_kind_a_router_is_changes_only_while_it_is_down() {
     let mut site = Site::new();
-    for key in ["ha", "distributed"] {
-        let outcome = site.put(json!({key: true}));
+    for (key, named) in [("ha", "HA attribute"), ("distributed", "the 'distributed' attribute")] {
+        let mut is = |said: Value, expected: bool| {
+            let shown = site.put(said).unwrap().to_json();
+            assert_eq!(shown[key], json!(expected), "{key}");
+        };
+        is(json!({key: false}), false);
+        is(json!({key: true, "admin_state_up": false}), true);
+        is(json!({key: null}), true);
+        is(json!({key: true, "admin_state_up": true}), true);
+        let refused_change = site.put(json!({key: false})).unwrap_err();
+        assert_eq!(
+            refused_change.to_string(),
+            format!(
+                "Bad router request: Cannot change {named} of active routers. Please set router \
+                 admin_state_up to False prior to upgrade."
+            )
+        );
+        site.put(json!({"admin_state_up": false})).unwrap();
+        let outcome = site.put(json!({key: false, "admin_state_up": true}));
         assert_eq!(refusal(outcome), refused(400, "BadRequest"), "{key}");
         site.put(json!({key: false})).unwrap();
-        site.put(json!({key: null})).unwrap();
+        site.put(json!({"admin_state_up": true})).unwrap();
+    }
+}
+
+#[test]
+fn a_router_is_made_distributed_or_highly_available() {
+    let mut site = Site::new();
+    for (said, distributed, ha) in [
+        (json!({}), false, false),
+        (json!({"distributed": null, "ha": null}), false, false),
+        (json!({"distributed": true}), true, false),
+        (json!({"distributed": false, "ha": true}), false, true),
+        (json!({"distributed": true, "ha": true}), true, true),
+    ] {
+        let router: Router = site.world.create(&admin(), None, said.clone()).unwrap();
+        assert_eq!((router.distributed, router.ha), (distributed, ha), "{said}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where a router shall run.
 
+use navigator_model::HostName;
 use serde_json::json;
 
 use crate::{
@@ -51,4 +52,32 @@ fn configurations_name_agents_that_can_host_the_router() {
     assert_eq!(text.to_string(), "Agent nowhere could not be found.");
     // The keys of highly available routers are not looked up for one that is not.
     site.put(json!({"configurations": {"master_agent": "a", "slave_agents": ["b"]}})).unwrap();
+}
+
+#[test]
+fn highly_available_routers_name_a_master_and_slaves() {
+    let mut site = Site::new();
+    site.world.agent("L3 agent", "neutron-l3-agent", "node-2");
+    site.put(json!({"ha": true, "admin_state_up": false})).unwrap();
+    for (said, expected) in [
+        (json!({"master_agent": "node-1"}), (400, "RouterAgentNotGiven")),
+        (json!({"slave_agents": ["node-1"]}), (400, "RouterAgentNotGiven")),
+        (json!({"master_agent": "node-1", "slave_agents": []}), (400, "RouterAgentNotGiven")),
+        (
+            json!({"master_agent": "node-1", "slave_agents": ["node-1"]}),
+            (409, "RouterAgentConflict"),
+        ),
+        (json!({"master_agent": "a", "slave_agents": ["node-1"]}), (404, "AgentNotFound")),
+        (json!({"master_agent": "node-1", "slave_agents": ["b"]}), (404, "AgentNotFound")),
+    ] {
+        let outcome = site.put(json!({"configurations": said}));
+        assert_eq!(refusal(outcome), refused(expected.0, expected.1), "{said}");
+    }
+    let all = json!({
+        "preferred_agent": "nowhere", "master_agent": "node-2", "slave_agents": ["node-1"]});
+    let router = site.put(json!({"configurations": all})).unwrap();
+    assert_eq!(router.l3_host, Some(HostName("node-2".to_owned())));
+    // One that is so no more has to find what it uses then.
+    assert_eq!(refusal(site.put(json!({"ha": false}))), refused(404, "AgentNotFound"));
+    site.put(json!({"ha": false, "configurations": {"preferred_agent": null}})).unwrap();
 }
