@@ -6,7 +6,10 @@ use std::{collections::BTreeSet, ops::RangeInclusive};
 use navigator_model::{L4PortRange, MacAddress, ProjectId};
 use uuid::Uuid;
 
-use crate::quota::{Quotas, ROUTER_ROUTE, UNLIMITED};
+use crate::{
+    quota::{Quotas, ROUTER_ROUTE, UNLIMITED},
+    service_provider::RouterKind,
+};
 
 /// Who asks, as identity found out. What they may do is decided by the policy's rules; only the
 /// outcomes of two of them are kept here, for decisions.
@@ -117,6 +120,8 @@ pub struct Settings {
     pub agent_down_time_s: u64,
     pub dhcp_agents_per_network: usize,
     pub max_routes: usize,
+    /// Of what kind routers are whose creator does not say.
+    pub router_kind: RouterKind,
     pub max_allowed_address_pairs: usize,
     pub dns_domain: String,
     pub quotas: Quotas,
@@ -143,6 +148,7 @@ impl Default for Settings {
             agent_down_time_s: 75,
             dhcp_agents_per_network: 1,
             max_routes: 30,
+            router_kind: RouterKind::default(),
             max_allowed_address_pairs: 10,
             dns_domain: "openstacklocal".to_owned(),
             quotas: Quotas::default(),

@@ -16,7 +16,7 @@ use anyhow::{Context as _, bail};
 use navigator_agent::AgentConfig;
 use navigator_api::{Identity, KeystoneConfig, Limits, Policy, PolicyInForce};
 use navigator_model::{L4PortRange, MacAddress};
-use navigator_resources::{Quotas, Settings, quota};
+use navigator_resources::{Quotas, Settings, quota, service_provider::RouterKind};
 use nix::sys::resource::{Resource, getrlimit};
 use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -223,6 +223,9 @@ pub(crate) struct NetworkConfig {
     dhcp_agents_per_network: Option<usize>,
     /// Extra routes of a router.
     max_routes: Option<usize>,
+    /// Of routers whose creator does not say.
+    router_distributed: bool,
+    l3_ha: bool,
     /// Address pairs of a port.
     max_allowed_address_pairs: Option<usize>,
     /// Objects on one page of a list; without it, a list is as long as was asked for.
@@ -256,6 +259,7 @@ impl NetworkConfig {
                 .dhcp_agents_per_network
                 .unwrap_or(defaults.dhcp_agents_per_network),
             max_routes: self.max_routes.unwrap_or(defaults.max_routes),
+            router_kind: RouterKind { distributed: self.router_distributed, ha: self.l3_ha },
             max_allowed_address_pairs: self
                 .max_allowed_address_pairs
                 .unwrap_or(defaults.max_allowed_address_pairs),

@@ -10,7 +10,7 @@ on_both! {
     a_router_is_of_a_flavor_that_works,
 }
 
-const DRIVER: &str = "navigator.router";
+const DRIVER: &str = "neutron.services.l3_router.service_providers.single_node.SingleNodeDriver";
 
 async fn flavor(cloud: &Cloud, attributes: Value) -> (Value, String) {
     let flavor = cloud.create("admin", "flavors", "flavor", attributes).await;
@@ -43,7 +43,7 @@ async fn a_flavor_gets_and_loses_profiles(on: Backend) {
     let provider = cloud.get("admin", &next).await.expect(200);
     assert_eq!(
         provider["next_providers"],
-        json!([{"provider": "navigator", "driver": DRIVER, "metainfo": {"a": [1]}}])
+        json!([{"provider": "single_node", "driver": DRIVER, "metainfo": {"a": [1]}}])
     );
     let of_profile = format!("/v2.0/service_profiles/{}", text(&made["id"]));
     cloud.delete("admin", &of_profile).await.refused(409, "ServiceProfileInUse");
@@ -79,9 +79,12 @@ async fn projects_see_flavors_and_administrators_make_them(on: Backend) {
         cloud.post("admin", "/v2.0/service_profiles", &body).await.refused(status, refused);
     }
     let providers = cloud.get("alice", "/v2.0/service_providers").await.expect(200);
-    let only = json!([{"service_type": "L3_ROUTER_NAT", "name": "navigator", "default": true}]);
-    assert_eq!(providers["service_providers"], only);
-    for (query, count) in [("service_type=QOS", 0), ("default=True&fields=name", 1)] {
+    let provider = |name: &str| json!({"service_type": "L3_ROUTER_NAT", "name": name, "default": name == "single_node"});
+    let all = ["dvr", "dvrha", "ha", "single_node"].map(provider);
+    assert_eq!(providers["service_providers"], json!(all));
+    for (query, count) in
+        [("service_type=QOS", 0), ("name=dvr&name=ha", 2), ("default=True&fields=name", 1)]
+    {
         let found = cloud.get("alice", &format!("/v2.0/service_providers?{query}")).await;
         let found = found.expect(200);
         assert_eq!(found["service_providers"].as_array().unwrap().len(), count);

@@ -1,5 +1,5 @@
-//! Flavors: what projects may choose of a service without knowing what it is made of. Of routers
-//! there is one kind here, so that a flavor is a name for it.
+//! Flavors: what projects may choose of a service without knowing what it is made of. A router's
+//! flavor says of what kind it is.
 
 #[cfg(test)]
 mod tests;
@@ -11,7 +11,7 @@ use crate::{
     Writes,
     attribute::Text,
     registry::service_profile::ServiceProfileId,
-    service_provider::{self, ROUTING, ServiceProvider},
+    service_provider::{self, ROUTING, RouterKind, ServiceProvider},
 };
 
 crate::attribute::ids! { FlavorId }
@@ -152,13 +152,12 @@ pub fn unbind(flavor_id: &str, profile_id: &str, facts: &Facts) -> Result<Writes
     Ok(writes)
 }
 
-/// The flavor that a new router names, if routers can be of it.
+/// Of what kind the flavor makes a new router, if it is one of routers.
 pub(crate) fn of_router(
-    id: Option<FlavorId>,
+    id: FlavorId,
     router_id: RouterId,
     facts: &Facts,
-) -> Result<(), Stop> {
-    let Some(id) = id else { return Ok(()) };
+) -> Result<RouterKind, Stop> {
     let flavor = flavor(&id.to_string(), facts)?;
     if flavor.service_type.word() != ROUTING {
         return Err(Refusal::InvalidFlavorServiceType {
@@ -167,7 +166,7 @@ pub(crate) fn of_router(
         }
         .into());
     }
-    flavor.next_provider(facts).map(|_| ())
+    Ok(flavor.next_provider(facts)?.0.kind)
 }
 
 impl Rules for Flavor {

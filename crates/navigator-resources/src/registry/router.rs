@@ -11,6 +11,7 @@ mod gateway;
 mod gateway_info;
 mod interface;
 mod interface_removal;
+mod kind;
 mod lifecycle;
 #[cfg(test)]
 mod tests;

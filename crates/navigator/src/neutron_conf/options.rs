@@ -53,6 +53,12 @@ pub(super) const OPTIONS: &[Known] = &[
     known("DEFAULT", "max_routes", Becomes("network.max_routes", values::number)),
     known(
         "DEFAULT",
+        "router_distributed",
+        Becomes("network.router_distributed", values::truth_value),
+    ),
+    known("DEFAULT", "l3_ha", Becomes("network.l3_ha", values::truth_value)),
+    known(
+        "DEFAULT",
         "max_allowed_address_pair",
         Becomes("network.max_allowed_address_pairs", values::number),
     ),

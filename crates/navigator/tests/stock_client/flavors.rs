@@ -6,10 +6,13 @@ use crate::row::{Row, lists, quiet, refused, shows};
 
 pub(crate) fn rows() -> Vec<Row> {
     vec![
-        lists("network service provider list", "Name", json!(["navigator"])),
+        lists("network service provider list", "Name", json!(["dvr", "dvrha", "ha", "single_node"])),
         shows(
-            "network flavor profile create --driver navigator.router --description d",
-            json!({"driver": "navigator.router", "description": "d", "enabled": true}),
+            "network flavor profile create --description d \
+             --driver neutron.services.l3_router.service_providers.single_node.SingleNodeDriver",
+            json!({
+                "driver": "neutron.services.l3_router.service_providers.single_node.SingleNodeDriver",
+                "description": "d", "enabled": true}),
         )
         .keep("profile", "/id"),
         refused("network flavor profile create --driver green", "could not be found"),

@@ -3,12 +3,15 @@
 use serde_json::json;
 
 use super::*;
-use crate::world::{World, admin, refusal, refused};
+use crate::{
+    service_provider::PROVIDERS,
+    world::{World, admin, refusal, refused},
+};
 
 #[test]
 fn a_profile_that_a_flavor_has_stays_as_it_is() {
     let mut world = World::default();
-    let body = json!({"driver": "navigator.router"});
+    let body = json!({"driver": PROVIDERS[0].driver});
     let profile: ServiceProfile = world.create(&admin(), None, body).unwrap();
     let body = json!({"service_type": "L3_ROUTER_NAT", "service_profiles": [profile.id]});
     let flavor: Flavor = world.create(&admin(), None, body).unwrap();
@@ -39,4 +42,31 @@ fn a_flavor_names_profiles_that_exist_each_once() {
         flavor.next_provider(facts).map(|found| (found.0.name, Writes::new()))
     });
     assert_eq!(refusal(next), refused(404, "ServiceProfileDriverNotFound"));
+}
+
+#[test]
+fn a_router_is_of_its_flavors_kind() {
+    let mut world = World::default();
+    for provider in PROVIDERS {
+        let body = json!({"driver": provider.driver});
+        let profile: ServiceProfile = world.create(&admin(), None, body).unwrap();
+        let body = json!({"service_type": "L3_ROUTER_NAT", "service_profiles": [profile.id]});
+        let flavor: Flavor = world.create(&admin(), None, body).unwrap();
+        let RouterKind { distributed, ha } = provider.kind;
+        for said in [json!({}), json!({"distributed": distributed}), json!({"ha": ha})] {
+            let mut body = said;
+            body["flavor_id"] = json!(flavor.id);
+            let router: Router = world.create(&admin(), None, body).unwrap();
+            assert_eq!((router.distributed, router.ha), (distributed, ha), "{}", provider.name);
+            let update = json!({"admin_state_up": false, "ha": !ha});
+            let outcome = world.update::<Router>(&admin(), router.id, update);
+            assert_eq!(refusal(outcome), refused(400, "BadRequest"), "{}", provider.name);
+        }
+        for said in [json!({"distributed": !distributed}), json!({"ha": !ha})] {
+            let mut body = said;
+            body["flavor_id"] = json!(flavor.id);
+            let outcome = world.create::<Router>(&admin(), None, body);
+            assert_eq!(refusal(outcome), refused(400, "InvalidInput"), "{}", provider.name);
+        }
+    }
 }

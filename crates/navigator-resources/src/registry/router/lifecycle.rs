@@ -5,11 +5,13 @@ use navigator_model::RouterId;
 use super::{
     Configurations, GatewayRequest, Router, RouterCreate, RouterUpdate, extra_routes,
     gateway::{self, Change},
+    kind,
 };
 use crate::{
     Context, Facts, Refusal, Standard, Stop, Write, Writes, forwarding::router_interfaces,
     l3_scheduling,
-    registry::{agent::{self, L3_AGENT}, flavor},
+    registry::agent::{self, L3_AGENT},
+    service_provider::RouterKind,
 };
 
 pub(super) fn create(
@@ -33,8 +35,8 @@ pub(super) fn create(
         gateway_fixed_ips: Vec::new(),
         routes: Vec::new(),
         route_limit: None,
-        distributed: input.distributed.flatten().unwrap_or_default(),
-        ha: input.ha.flatten().unwrap_or_default(),
+        distributed: false,
+        ha: false,
         availability_zone_hints: input.availability_zone_hints.clone(),
         availability_zones: Vec::new(),
         configurations: Configurations::default(),
@@ -47,7 +49,8 @@ pub(super) fn create(
             context.now,
         ),
     };
-    flavor::of_router(router.flavor_id, router.id, facts)?;
+    RouterKind { distributed: router.distributed, ha: router.ha } =
+        kind::of_new(input, router.id, facts, context)?;
     if let Some(change) = &input.configurations {
         router.configurations = change.merged(&Configurations::default());
         router.configurations.check(router.ha, facts)?;
@@ -74,7 +77,7 @@ pub(super) fn update(
     update.apply_to(&mut router);
     router.distributed = update.distributed.flatten().unwrap_or(current.distributed);
     router.ha = update.ha.flatten().unwrap_or(current.ha);
-    check_kind(current, &router)?;
+    kind::check_change(current, &router)?;
     if let Some(change) = &update.configurations {
         router.configurations = change.merged(&current.configurations);
     }
@@ -126,23 +129,4 @@ pub(super) fn delete(current: &Router, facts: &Facts) -> Result<Writes, Stop> {
     current.touch(&mut writes);
     writes.push(Write::TouchHosts);
     Ok(writes)
-}
-
-/// What kind of router it is, and so where it runs, changes only while it does not run.
-fn check_kind(before: &Router, after: &Router) -> Result<(), Refusal> {
-    let changed = if before.distributed != after.distributed {
-        "the 'distributed' attribute"
-    } else if before.ha != after.ha {
-        "HA attribute"
-    } else {
-        return Ok(());
-    };
-    if !after.admin_state_up {
-        return Ok(());
-    }
-    let msg = format!(
-        "Cannot change {changed} of active routers. Please set router admin_state_up to False \
-         prior to upgrade"
-    );
-    Err(Refusal::BadRequest { resource: "router".to_owned(), msg })
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Port, Refusal, Resource, Router, Select,
+    service_provider::RouterKind,
     world::{Site, TENANT, admin, member, refusal, refused},
 };
 
@@ -119,6 +120,11 @@ fn a_router_is_made_distributed_or_highly_available() {
         let router: Router = site.world.create(&admin(), None, said.clone()).unwrap();
         assert_eq!((router.distributed, router.ha), (distributed, ha), "{said}");
     }
+    site.world.settings.router_kind = RouterKind { distributed: false, ha: true };
+    let router: Router = site.world.create(&admin(), None, json!({})).unwrap();
+    assert_eq!((router.distributed, router.ha), (false, true));
+    let router: Router = site.world.create(&admin(), None, json!({"ha": false})).unwrap();
+    assert!(!router.ha);
 }
 
 #[test]
