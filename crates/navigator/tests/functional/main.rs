@@ -23,7 +23,6 @@ use serde_json::{Value, json};
 const ABSENT: &[(&str, &str)] = &[
     ("test_bgp", "Neutron BGP Dynamic Routing Extension disabled"),
     ("test_bgpvpn", "Neutron BGPVPN Extension disabled"),
-    ("test_dvr_router", "dvr service not supported by cloud"),
     ("test_firewall_group", "fwaas_v2 service not supported by cloud"),
     ("test_firewall_policy", "fwaas_v2 service not supported by cloud"),
     ("test_firewall_rule", "fwaas_v2 service not supported by cloud"),
@@ -49,8 +48,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("test_segment.TestSegment.", "has no attribute 'SEGMENT_ID'"),
     // They leave their range behind, and the next one's is the same.
     ("test_network_segment_range.TestNetworkSegmentRange.", "overlaps with range"),
-    // Wants `ha` shown to a user to whom Neutron's policy does not show it.
-    ("test_router.TestRouter.test_list", "False not found in [None]"),
     // A floating IP that leads to a router's own interface; the specification refuses it.
     ("test_floating_ip.FloatingIpTests.test_floating_ip_set_and_unset_port", "belongs to"),
     // A gateway address outside of the subnet; the specification refuses it.
@@ -107,12 +104,13 @@ impl World {
         command
     }
 
-    /// What the tests want: room for their floating IPs, and defaults for automatic topologies.
+    /// What the tests want: an external network of DevStack's name, with room for their floating
+    /// IPs, and defaults for automatic topologies.
     fn defaults(&self) {
         for command in [
-            "network create outside --external --default --provider-network-type flat \
+            "network create public --external --default --provider-network-type flat \
              --provider-physical-network external",
-            "subnet create outside --network outside --subnet-range 203.0.113.0/24 --no-dhcp",
+            "subnet create public --network public --subnet-range 203.0.113.0/24 --no-dhcp",
             "subnet pool create shared --default --share --pool-prefix 10.128.0.0/16 \
              --default-prefix-length 24",
         ] {
