@@ -89,6 +89,9 @@ pub struct Network {
     /// What rules its ports have that have no policy of their own.
     #[field(create, update, unset)]
     pub qos_policy_id: Option<QosPolicyId>,
+    /// Whether frames with VLAN tags are to pass; they do in any case.
+    #[field(create, filter, unset, input = bool)]
+    pub vlan_transparent: Option<bool>,
     /// Made with its project's topology.
     #[field(internal)]
     pub auto_allocated: bool,
@@ -157,6 +160,7 @@ impl Rules for Network {
             segments: ShownSegments::default(),
             l2_adjacency: true,
             qos_policy_id,
+            vlan_transparent: input.vlan_transparent,
             auto_allocated: false,
             standard: Standard::new(
                 input.standard.project_id.clone(),

@@ -21,10 +21,11 @@ fn made() -> Vec<Row> {
         .keep("blue", "/id")
         .keep("project", "/project_id"),
         shows(
-            "network create red --mtu 1400 --disable-port-security --disable --share",
+            "network create red --mtu 1400 --disable-port-security --disable --share \
+             --transparent-vlan",
             json!({
                 "admin_state_up": false, "mtu": 1400, "port_security_enabled": false,
-                "shared": true}),
+                "shared": true, "is_vlan_transparent": true}),
         ),
         shows(
             "network create tagged --provider-network-type vlan \

@@ -59,6 +59,20 @@ fn provider_networks_are_checked_by_type() {
 }
 
 #[test]
+fn who_asks_for_vlan_tags_to_pass_is_told_so() {
+    for (body, shown) in [
+        (json!({}), Value::Null),
+        (json!({"vlan_transparent": true}), json!(true)),
+        (json!({"vlan_transparent": "0"}), json!(false)),
+    ] {
+        let network: Network = Session::new().create(body.clone()).unwrap();
+        assert_eq!(network.to_json()["vlan_transparent"], shown, "{body}");
+    }
+    let null = json!({"vlan_transparent": null});
+    assert_eq!(refusal(&mut Session::new(), null), (400, "HTTPBadRequest".to_owned()));
+}
+
+#[test]
 fn a_zone_without_agents_does_not_exist() {
     let mut table = Session::new();
     table.put(&crate::registry::agent::tests::agent("DHCP agent", "h"));
