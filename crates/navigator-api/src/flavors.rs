@@ -69,7 +69,7 @@ async fn providers(
         let mut map = Map::from_iter([
             ("service_type".to_owned(), json!(provider.service_type)),
             ("name".to_owned(), json!(provider.name)),
-            ("default".to_owned(), json!(provider.default)),
+            ("default".to_owned(), json!(provider.is_default())),
         ]);
         let holds = |(name, value): (&String, &Value)| {
             let mut wanted = parameters.all(name).peekable();

@@ -47,10 +47,7 @@ pub fn choose_host(
 /// Agents that can run a whole router.
 fn candidates(facts: &Facts, context: &Context<'_>) -> Result<Vec<Agent>, Stop> {
     let mut agents = agent::usable(L3_AGENT, facts, context)?;
-    agents.retain(|agent| {
-        let mode = agent.configurations.0.get("agent_mode").and_then(|mode| mode.as_str());
-        !matches!(mode, Some("dvr" | "dvr_no_external"))
-    });
+    agents.retain(|agent| agent.partial_mode().is_none());
     Ok(agents)
 }
 

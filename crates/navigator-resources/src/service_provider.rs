@@ -8,8 +8,6 @@ pub struct ServiceProvider {
     pub name: &'static str,
     /// What a service profile names it by.
     pub driver: &'static str,
-    /// What objects that name no flavor get.
-    pub default: bool,
     pub kind: RouterKind,
 }
 
@@ -22,24 +20,34 @@ pub struct RouterKind {
 
 pub const ROUTING: &str = "L3_ROUTER_NAT";
 
-macro_rules! router {
-    ($name:literal, $driver:literal, $kind:expr) => {
-        ServiceProvider {
-            service_type: ROUTING,
-            name: $name,
-            driver: concat!("neutron.services.l3_router.service_providers.", $name, ".", $driver),
-            default: !$kind.distributed && !$kind.ha,
-            kind: $kind,
-        }
-    };
+pub const PROVIDERS: &[ServiceProvider] = &[
+    router("dvr", "neutron.services.l3_router.service_providers.dvr.DvrDriver", true, false),
+    router("dvrha", "neutron.services.l3_router.service_providers.dvrha.DvrHaDriver", true, true),
+    router("ha", "neutron.services.l3_router.service_providers.ha.HaDriver", false, true),
+    router(
+        "single_node",
+        "neutron.services.l3_router.service_providers.single_node.SingleNodeDriver",
+        false,
+        false,
+    ),
+];
+
+const fn router(
+    name: &'static str,
+    driver: &'static str,
+    distributed: bool,
+    ha: bool,
+) -> ServiceProvider {
+    let kind = RouterKind { distributed, ha };
+    ServiceProvider { service_type: ROUTING, name, driver, kind }
 }
 
-pub const PROVIDERS: &[ServiceProvider] = &[
-    router!("dvr", "DvrDriver", RouterKind { distributed: true, ha: false }),
-    router!("dvrha", "DvrHaDriver", RouterKind { distributed: true, ha: true }),
-    router!("ha", "HaDriver", RouterKind { distributed: false, ha: true }),
-    router!("single_node", "SingleNodeDriver", RouterKind { distributed: false, ha: false }),
-];
+impl ServiceProvider {
+    /// Shown as the default, as in Neutron: what is neither distributed nor highly available.
+    pub fn is_default(&self) -> bool {
+        self.kind == RouterKind::default()
+    }
+}
 
 pub(crate) fn of_driver(driver: &str) -> Option<&'static ServiceProvider> {
     PROVIDERS.iter().find(|provider| provider.driver == driver)

@@ -79,7 +79,10 @@ async fn projects_see_flavors_and_administrators_make_them(on: Backend) {
         cloud.post("admin", "/v2.0/service_profiles", &body).await.refused(status, refused);
     }
     let providers = cloud.get("alice", "/v2.0/service_providers").await.expect(200);
-    let provider = |name: &str| json!({"service_type": "L3_ROUTER_NAT", "name": name, "default": name == "single_node"});
+    let provider = |name: &str| {
+        let default = name == "single_node";
+        json!({"service_type": "L3_ROUTER_NAT", "name": name, "default": default})
+    };
     let all = ["dvr", "dvrha", "ha", "single_node"].map(provider);
     assert_eq!(providers["service_providers"], json!(all));
     for (query, count) in

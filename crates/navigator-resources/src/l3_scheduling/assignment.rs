@@ -53,8 +53,7 @@ pub fn assign(
         return Err(Refusal::InvalidL3Agent { id: agent_id.to_owned() }.into());
     }
     let router = locked(router_id, facts)?;
-    let mode = agent.configurations.0.get("agent_mode").and_then(|mode| mode.as_str());
-    if matches!(mode, Some("dvr" | "dvr_no_external")) {
+    if agent.partial_mode().is_some() {
         return Err(Refusal::DVRL3CannotAssignToDvrAgent {}.into());
     }
     match &router.l3_host {

@@ -105,6 +105,12 @@ impl Agent {
         self.availability_zone.as_deref() == Some(zone)
     }
 
+    /// Its mode, if in that it runs only its own instances' part of distributed routers.
+    pub(crate) fn partial_mode(&self) -> Option<&str> {
+        let mode = self.configurations.0.get("agent_mode").and_then(|mode| mode.as_str());
+        mode.filter(|mode| matches!(*mode, "dvr" | "dvr_no_external"))
+    }
+
     /// Whether it is in one of the zones that were asked for, if any were.
     pub(crate) fn suits(&self, hints: &[String]) -> bool {
         hints.is_empty() || hints.iter().any(|zone| self.is_in(zone))

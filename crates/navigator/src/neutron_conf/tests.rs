@@ -15,7 +15,8 @@ fn a_usual_pair_of_files_becomes_the_same_cloud() {
     let neutron = "[DEFAULT]\nbind_host = 192.0.2.1\nbind_port = 9700\napi_workers = 8\n\
         core_plugin = ml2\nservice_plugins = router\nauth_strategy = keystone\n\
         allow_overlapping_ips = True\ndhcp_agents_per_network = 2\nagent_down_time = 150\n\
-        max_routes = 60\nrouter_distributed = yes\nl3_ha = True\nglobal_physnet_mtu = 9000\nbase_mac = fa:16:3f:00:00:00\n\
+        max_routes = 60\nrouter_distributed = yes\nl3_ha = True\n\
+        global_physnet_mtu = 9000\nbase_mac = fa:16:3f:00:00:00\n\
         dns_domain = cloud.example.\npagination_max_limit = 500\n\
         transport_url = rabbit://openstack:secret@mq\nsome_new_option = 1\n\
         [quotas]\nquota_network = 7\nquota_port = -1\nquota_moon = 1\n\

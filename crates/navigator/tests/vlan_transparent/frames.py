@@ -1,6 +1,7 @@
 """One frame with a VLAN tag, sent or heard. Heard ones are printed as their tag.
 
-    frames.py send|hear DEVICE TAG
+    frames.py send DEVICE TAG
+    frames.py hear DEVICE
 """
 
 import signal
@@ -39,8 +40,8 @@ def hear(device):
                     return tag if status & TP_STATUS_VLAN_VALID else None
 
 
-what, device, tag = sys.argv[1:]
+what, device, *tag = sys.argv[1:]
 if what == "send":
-    send(device, int(tag))
+    send(device, int(*tag))
 else:
     print(hear(device))

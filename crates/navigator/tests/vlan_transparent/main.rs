@@ -19,10 +19,10 @@ use navigator_testkit::{
 
 const TAG: &str = "1234";
 
-fn frames(host: &Host, what: &str) -> Command {
+fn frames(host: &Host, what: &[&str]) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vlan_transparent/frames.py");
     let mut command = host.network_command(stock::python());
-    command.arg(script).args([what, "eth0", TAG]);
+    command.arg(script).args(what);
     command
 }
 
@@ -38,12 +38,12 @@ fn a_frame_keeps_its_tag() {
     let from = tenant.instance(api, &site, &hosts.node, "from");
     let to = tenant.instance(api, &site, &hosts.node, "to");
 
-    let mut hearing = frames(&to.host, "hear").stdout(Stdio::piped()).spawn().unwrap();
+    let mut hearing = frames(&to.host, &["hear", "eth0"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(hearing.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "listening");
     // It ends when it has heard one, and without that after a while.
     while hearing.try_wait().unwrap().is_none() {
-        assert!(frames(&from.host, "send").status().unwrap().success());
+        assert!(frames(&from.host, &["send", "eth0", TAG]).status().unwrap().success());
         thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(lines.next().map(Result::unwrap).as_deref(), Some(TAG));

@@ -144,9 +144,12 @@ impl Configurations {
     /// The hosts that the router wants, best first: its master and then its slaves if it is highly
     /// available, else the preferred one.
     pub(crate) fn wanted(&self, ha: bool) -> impl Iterator<Item = &HostName> {
-        let alone = self.preferred_agent.iter().filter(move |_| !ha);
-        let several = self.master_agent.iter().chain(self.slave_agents.iter().flatten());
-        alone.chain(several.filter(move |_| ha))
+        let (first, others) = if ha {
+            (&self.master_agent, self.slave_agents.as_deref().unwrap_or_default())
+        } else {
+            (&self.preferred_agent, <&[_]>::default())
+        };
+        first.iter().chain(others)
     }
 
     /// Whether a router can be placed by them.
@@ -177,13 +180,7 @@ fn can_host(host: &HostName, facts: &Facts) -> Result<(), Stop> {
     let Some(agent) = facts.list::<Agent>(select)?.pop() else {
         return Err(Refusal::not_found::<Agent>(host).into());
     };
-    let mode = agent.configurations.0.get("agent_mode").and_then(Value::as_str);
-    match mode {
-        Some(mode @ ("dvr" | "dvr_no_external")) => Err(Refusal::RouterAgentIncompatible {
-            host: host.to_string(),
-            reason: format!("its agent_mode is {mode}"),
-        }
-        .into()),
-        _ => Ok(()),
-    }
+    let Some(mode) = agent.partial_mode() else { return Ok(()) };
+    let reason = format!("its agent_mode is {mode}");
+    Err(Refusal::RouterAgentIncompatible { host: host.to_string(), reason }.into())
 }

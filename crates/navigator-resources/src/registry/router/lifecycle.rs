@@ -20,9 +20,11 @@ pub(super) fn create(
     context: &Context<'_>,
 ) -> Result<(Router, Writes), Stop> {
     agent::check_zones(L3_AGENT, &input.availability_zone_hints, facts)?;
+    let id = RouterId(context.uuid("router"));
+    let RouterKind { distributed, ha } = kind::of_new(input, id, facts, context)?;
     let standard = &input.standard;
     let mut router = Router {
-        id: RouterId(context.uuid("router")),
+        id,
         name: input.name.clone(),
         admin_state_up: input.admin_state_up,
         status: "ACTIVE".to_owned(),
@@ -35,8 +37,8 @@ pub(super) fn create(
         gateway_fixed_ips: Vec::new(),
         routes: Vec::new(),
         route_limit: None,
-        distributed: false,
-        ha: false,
+        distributed,
+        ha,
         availability_zone_hints: input.availability_zone_hints.clone(),
         availability_zones: Vec::new(),
         configurations: Configurations::default(),
@@ -49,8 +51,6 @@ pub(super) fn create(
             context.now,
         ),
     };
-    RouterKind { distributed: router.distributed, ha: router.ha } =
-        kind::of_new(input, router.id, facts, context)?;
     if let Some(change) = &input.configurations {
         router.configurations = change.merged(&Configurations::default());
         router.configurations.check(router.ha, facts)?;
