@@ -14,6 +14,7 @@ on_both! {
     every_declared_filter_and_sort_key_works_and_no_other_does,
     absurd_limits_and_markers_are_refused_or_harmless,
     a_put_of_a_read_only_attribute_is_400,
+    a_put_of_what_another_object_has_is_taken_or_refused,
     an_unknown_url_is_404_and_a_wrong_method_405,
 }
 
@@ -38,11 +39,74 @@ pub(crate) fn is_created(declaration: &Declaration) -> bool {
         && declaration.attributes.iter().any(|a| !matches!(a.on_create, OnCreate::Refused))
 }
 
+/// What makes an object of that resource, as far as one can be made of what is there.
+pub(crate) fn valid(declaration: &Declaration) -> Value {
+    match declaration.name {
+        "address_scope" => json!({"name": "s", "ip_version": 4}),
+        "bandwidth_limit_rule" => json!({"max_kbps": 1000}),
+        "conntrack_helper" => json!({"protocol": "udp", "port": 69, "helper": "tftp"}),
+        "default_security_group_rule" => json!({"direction": "ingress", "protocol": "tcp",
+            "port_range_min": 1, "port_range_max": 2}),
+        "dscp_marking_rule" => json!({"dscp_mark": 10}),
+        "flavor" => json!({"service_type": "L3_ROUTER_NAT"}),
+        "floatingip" => json!({"floating_network_id": "{external}"}),
+        "gateway_port_forwarding" | "port_forwarding" => json!({"protocol": "tcp",
+            "external_port": 4000, "internal_port": 80, "internal_port_id": "{port}",
+            "internal_ip_address": "{address}"}),
+        "log" => json!({"resource_type": "security_group"}),
+        "metering_label_rule" => json!({"direction": "ingress", "metering_label_id": "{label}",
+            "remote_ip_prefix": "10.0.0.0/8"}),
+        "minimum_bandwidth_rule" => json!({"min_kbps": 10}),
+        "minimum_packet_rate_rule" => json!({"min_kpps": 10, "direction": "egress"}),
+        "network_segment_range" => json!({"name": "r", "network_type": "vxlan",
+            "minimum": 5000, "maximum": 5010}),
+        "packet_rate_limit_rule" => json!({"max_kpps": 10}),
+        "port" => json!({"network_id": "{network}", "fixed_ips": [{"subnet_id": "{subnet}"}]}),
+        "rbac_policy" => json!({"object_type": "network", "object_id": "{network}",
+            "target_tenant": "*", "action": "access_as_shared"}),
+        "router" => json!({"external_gateway_info": {"network_id": "{external}"}}),
+        "security_group_rule" => json!({"security_group_id": "{group}", "direction": "ingress",
+            "protocol": "tcp", "port_range_min": 1, "port_range_max": 2}),
+        "segment" => json!({"network_id": "{own}", "network_type": "vxlan"}),
+        "service_profile" => json!({"driver": "", "metainfo": "a"}),
+        "subnet" => json!({"network_id": "{own}", "ip_version": 4, "cidr": "10.9.0.0/24"}),
+        "subnetpool" => json!({"name": "p", "prefixes": ["10.8.0.0/16"]}),
+        "trunk" => json!({"port_id": "{port}", "sub_ports": []}),
+        _ => json!({}),
+    }
+}
+
+/// What makes another one beside it; `None` where there is but one.
+fn different(declaration: &Declaration) -> Option<Value> {
+    let mut attributes = valid(declaration);
+    let changes = match declaration.name {
+        "bandwidth_limit_rule"
+        | "minimum_bandwidth_rule"
+        | "minimum_packet_rate_rule"
+        | "packet_rate_limit_rule" => json!({"direction": "ingress"}),
+        "conntrack_helper" => json!({"port": 70}),
+        "default_security_group_rule" | "security_group_rule" => json!({"port_range_max": 3}),
+        "metering_label_rule" => json!({"remote_ip_prefix": "10.1.0.0/16"}),
+        "network_segment_range" => json!({"minimum": 6000, "maximum": 6010}),
+        "rbac_policy" => json!({"target_tenant": "another"}),
+        "subnet" => json!({"cidr": "10.10.0.0/24"}),
+        "subnetpool" => json!({"prefixes": ["10.7.0.0/16"]}),
+        "binding" | "dscp_marking_rule" | "trunk" => return None,
+        "gateway_port_forwarding" | "port_forwarding" => {
+            json!({"external_port": 4001, "internal_port": 81})
+        }
+        _ => json!({}),
+    };
+    attributes.as_object_mut().unwrap().append(&mut changes.as_object().unwrap().clone());
+    Some(attributes)
+}
+
 pub(crate) struct Surface {
     pub(crate) cloud: Cloud,
     pub(crate) site: Site,
     floating_ip: Value,
     policy: Value,
+    metering_label: Value,
 }
 
 impl Surface {
@@ -60,7 +124,9 @@ impl Surface {
             )
             .await;
         let policy = cloud.create("alice", "qos/policies", "policy", json!({})).await;
-        Self { cloud, site, floating_ip, policy }
+        let metering_label =
+            cloud.create("admin", "metering/metering-labels", "metering_label", json!({})).await;
+        Self { cloud, site, floating_ip, policy, metering_label }
     }
 
     pub(crate) fn path(&self, declaration: &Declaration) -> String {
@@ -75,6 +141,28 @@ impl Surface {
             },
         };
         declaration.url(parent)
+    }
+
+    /// With ids in the place of their names.
+    pub(crate) async fn filled(&self, own: &Value, body: &Value) -> Vec<u8> {
+        let group = self.cloud.get("alice", "/v2.0/security-groups?fields=id").await;
+        let site = &self.site;
+        let mut text = body.to_string();
+        for (name, value) in [
+            ("{network}", &site.network["id"]),
+            ("{subnet}", &site.subnet["id"]),
+            ("{router}", &site.router["id"]),
+            ("{port}", &site.port["id"]),
+            ("{address}", &site.port["fixed_ips"][0]["ip_address"]),
+            ("{mac}", &site.port["mac_address"]),
+            ("{external}", &site.external["id"]),
+            ("{group}", &group.body["security_groups"][0]["id"]),
+            ("{label}", &self.metering_label["id"]),
+            ("{own}", &own["id"]),
+        ] {
+            text = text.replace(name, value.as_str().unwrap_or_default());
+        }
+        text.into_bytes()
     }
 }
 
@@ -253,6 +341,28 @@ async fn a_put_of_a_read_only_attribute_is_400(on: Backend) {
             "{}",
             answer.message()
         );
+    }
+}
+
+async fn a_put_of_what_another_object_has_is_taken_or_refused(on: Backend) {
+    let surface = Surface::new(on).await;
+    let own = surface.cloud.create("alice", "networks", "network", json!({})).await;
+    for declaration in declarations().into_iter().filter(|d| is_created(d) && d.verbs.update) {
+        let Some(different) = different(declaration) else { continue };
+        let (path, name) = (surface.path(declaration), declaration.name);
+        let make = async |attributes: Value| {
+            let body = surface.filled(&own, &json!({ name: attributes })).await;
+            surface.cloud.raw("admin", "POST", &path, body).await.expect(201)[name].take()
+        };
+        let one = make(valid(declaration)).await;
+        let other = make(different).await;
+        let member = format!("{path}/{}", text(&one[declaration.key]));
+        for attribute in declaration.all().filter(|attribute| attribute.update) {
+            let body = json!({ name: { attribute.name: other[attribute.name] } });
+            let answer = surface.cloud.put("admin", &member, &body).await;
+            let told = format!("PUT {member} {body}: {} {}", answer.status, answer.body);
+            assert!([200, 400, 404, 409].contains(&answer.status), "{told}");
+        }
     }
 }
 

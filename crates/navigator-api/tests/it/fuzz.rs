@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     cloud::{Answer, Backend, request, text},
-    every_resource::{Surface, declarations},
+    every_resource::{Surface, declarations, valid},
 };
 
 on_both! {
@@ -104,12 +104,25 @@ const MEANINGFUL: &[&str] = &[
     "\u{202e}",
 ];
 
+/// See [`Surface::filled`].
+const THERE: &[&str] = &[
+    "{network}",
+    "{subnet}",
+    "{router}",
+    "{port}",
+    "{external}",
+    "{own}",
+    "{group}",
+    "{label}",
+    "{address}",
+    "{mac}",
+];
+
 fn string() -> impl Strategy<Value = String> {
     prop_oneof![
         4 => select(MEANINGFUL).prop_map(str::to_owned),
-        // Replaced by the id of something that is there.
-        4 => select(&["{network}", "{subnet}", "{router}", "{port}", "{external}", "{own}"][..])
-            .prop_map(str::to_owned),
+        // Replaced by what something has that is there: its id, or another key of its kind.
+        4 => select(THERE).prop_map(str::to_owned),
         1 => any::<String>(),
         1 => "[ -~]{0,300}",
     ]
@@ -185,30 +198,6 @@ fn damaged(mut body: Vec<u8>, damage: &Damage) -> Vec<u8> {
     body
 }
 
-/// What makes an object of that resource, as far as one can be made of what is there.
-fn valid(declaration: &Declaration) -> Value {
-    match declaration.name {
-        "subnet" => json!({"network_id": "{own}", "ip_version": 4, "cidr": "10.9.0.0/24"}),
-        "port" => json!({"network_id": "{network}", "fixed_ips": [{"subnet_id": "{subnet}"}]}),
-        "router" => json!({"external_gateway_info": {"network_id": "{external}"}}),
-        "floatingip" => json!({"floating_network_id": "{external}"}),
-        "security_group_rule" => json!({"security_group_id": "{group}", "direction": "ingress",
-            "protocol": "tcp", "port_range_min": 1, "port_range_max": 2}),
-        "gateway_port_forwarding" | "port_forwarding" => json!({"protocol": "tcp",
-            "external_port": 4000, "internal_port": 80, "internal_port_id": "{port}",
-            "internal_ip_address": "{address}"}),
-        "subnetpool" => json!({"name": "p", "prefixes": ["10.8.0.0/16"]}),
-        "address_scope" => json!({"name": "s", "ip_version": 4}),
-        "trunk" => json!({"port_id": "{port}", "sub_ports": []}),
-        "rbac_policy" => json!({"object_type": "network", "object_id": "{network}",
-            "target_tenant": "*", "action": "access_as_shared"}),
-        "segment" => json!({"network_id": "{own}", "network_type": "vxlan"}),
-        "metering_label_rule" => json!({"direction": "ingress", "metering_label_id": "{own}"}),
-        "log" => json!({"resource_type": "security_group"}),
-        _ => json!({}),
-    }
-}
-
 /// A body of that resource with some attributes replaced.
 fn body(declaration: &Declaration, changes: &[(Index, Value)]) -> Map<String, Value> {
     let mut attributes = valid(declaration).as_object().unwrap().clone();
@@ -217,26 +206,6 @@ fn body(declaration: &Declaration, changes: &[(Index, Value)]) -> Map<String, Va
         attributes.insert(all[which.index(all.len())].name.to_owned(), value.clone());
     }
     attributes
-}
-
-/// With ids in the place of their names.
-async fn filled(surface: &Surface, own: &Value, body: &Value) -> Vec<u8> {
-    let group = surface.cloud.get("alice", "/v2.0/security-groups?fields=id").await;
-    let site = &surface.site;
-    let mut text = body.to_string();
-    for (name, value) in [
-        ("{network}", &site.network["id"]),
-        ("{subnet}", &site.subnet["id"]),
-        ("{router}", &site.router["id"]),
-        ("{port}", &site.port["id"]),
-        ("{address}", &site.port["fixed_ips"][0]["ip_address"]),
-        ("{external}", &site.external["id"]),
-        ("{group}", &group.body["security_groups"][0]["id"]),
-        ("{own}", &own["id"]),
-    ] {
-        text = text.replace(name, value.as_str().unwrap_or_default());
-    }
-    text.into_bytes()
 }
 
 #[derive(Clone, Debug)]
@@ -273,7 +242,7 @@ async fn one_life(surface: &Surface, own: &Value, case: Case) -> Result<(), Test
         1 => json!({ declaration.name: attributes }),
         count => json!({ declaration.collection: vec![attributes; count] }),
     };
-    let bytes = damaged(filled(surface, own, &posted).await, &case.damage);
+    let bytes = damaged(surface.filled(own, &posted).await, &case.damage);
     let start = Instant::now();
     let made = surface.cloud.raw(case.user, "POST", &path, bytes).await;
     sound(&format!("POST {path}"), &made, start)?;
@@ -285,7 +254,7 @@ async fn one_life(surface: &Surface, own: &Value, case: Case) -> Result<(), Test
     let key = object[declaration.key].as_str().unwrap_or("6a3d7a0e-0000-4000-8000-000000000000");
     let member = format!("{path}/{key}");
     let changed = json!({ declaration.name: body(declaration, &case.update) });
-    let bytes = damaged(filled(surface, own, &changed).await, &case.damage);
+    let bytes = damaged(surface.filled(own, &changed).await, &case.damage);
     let start = Instant::now();
     let put = surface.cloud.raw(case.user, "PUT", &member, bytes).await;
     sound(&format!("PUT {member}"), &put, start)?;

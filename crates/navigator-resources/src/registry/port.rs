@@ -5,7 +5,7 @@
 use navigator_model::{HostName, MacAddress, NetworkId, PortId, SecurityGroupId, SubnetId};
 
 use crate::{
-    Context, Facts, Momentary, Network, Resource, Rules, Select, SqlValue, Standard, Stop, Subnet, Writes,
+    Context, Facts, Momentary, Network, Refusal, Resource, Rules, Select, SqlValue, Standard, Stop, Subnet, Writes,
     attribute::{Dict, DnsDomain, DnsName, Text},
     qos::{self, ResourceRequest},
     registry::{
@@ -54,6 +54,11 @@ pub const ROUTER_OWNERS: &[&str] = &[
 /// Whether a router stands on the subnet with it: such ports do not make their own addresses.
 pub fn is_router_interface(device_owner: &str) -> bool {
     ROUTER_OWNERS.contains(&device_owner) && device_owner != ROUTER_GATEWAY_OWNER
+}
+
+/// Of two ports on one network with one MAC address, the second.
+fn mac_in_use(network_id: NetworkId, mac: MacAddress) -> Refusal {
+    Refusal::MacAddressInUse { net_id: network_id.to_string(), mac: mac.to_string() }
 }
 
 crate::word_attribute! {

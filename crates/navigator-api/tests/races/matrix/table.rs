@@ -240,6 +240,12 @@ pub(super) const PAIRS: &[Pair] = &[
         r#"alice POST subnets {"subnet": {"network_id": "$network", "ip_version": 4, "cidr": "10.0.2.0/24"}}"#,
     ),
     pair(
+        "two ports, one MAC address",
+        "port other",
+        r#"admin PUT ports/$port {"port": {"mac_address": "02:00:00:00:00:01"}}"#,
+        r#"admin PUT ports/$other {"port": {"mac_address": "02:00:00:00:00:01"}}"#,
+    ),
+    pair(
         "overlapping subnets",
         "network",
         r#"alice POST subnets {"subnet": {"network_id": "$network", "ip_version": 4, "cidr": "10.0.0.0/16"}}"#,

@@ -2,10 +2,10 @@
 
 use super::{
     BINDING_FAILED, Change, FixedIpRequest, Holder, IpAllocation, Port, PortUpdate, UNBOUND, access, binding,
-    change_fixed_ips, touch,
+    change_fixed_ips, mac_in_use, touch,
 };
 use crate::{
-    Context, Facts, Network, PortBinding, Refusal, Stop, Subnet, Write, Writes,
+    Context, Facts, Network, PortBinding, Refusal, Select, Stop, Subnet, Write, Writes,
     qos, registry::port_binding,
 };
 
@@ -39,7 +39,7 @@ pub(super) fn change(
     if let Some(request) = &update.fixed_ips {
         port.ip_allocation = IpAllocation::asked(Some(request));
     }
-    change_mac(current, update, &mut port, context)?;
+    change_mac(current, update, &mut port, facts, context)?;
     change_addresses(current, update, &mut port, facts, &mut writes)?;
     port.set_address_pairs(update.allowed_address_pairs.as_deref(), context)?;
     port.change_security_groups(update.security_groups.as_deref(), facts, context)?;
@@ -90,25 +90,35 @@ pub fn set_fixed_ips_on(
     Ok((port, writes))
 }
 
-/// Null makes a new address. A device that is plugged in keeps the one it has.
+/// Null makes a new address, which is drawn again if it is taken. A device that is plugged in keeps the
+/// one it has.
 fn change_mac(
     current: &Port,
     update: &PortUpdate,
     port: &mut Port,
+    facts: &Facts,
     context: &Context<'_>,
-) -> Result<(), Refusal> {
+) -> Result<(), Stop> {
     let Some(wanted) = update.mac_address else { return Ok(()) };
     port.mac_address = wanted.unwrap_or_else(|| context.mac_address("port/mac"));
-    let unplugged = [UNBOUND, BINDING_FAILED].contains(&current.vif_type.as_str());
-    if port.mac_address == current.mac_address || unplugged {
+    if port.mac_address == current.mac_address {
         return Ok(());
     }
-    Err(Refusal::PortBound {
-        port_id: current.id.to_string(),
-        vif_type: current.vif_type.clone(),
-        old_mac: current.mac_address.to_string(),
-        new_mac: port.mac_address.to_string(),
-    })
+    if ![UNBOUND, BINDING_FAILED].contains(&current.vif_type.as_str()) {
+        return Err(Refusal::PortBound {
+            port_id: current.id.to_string(),
+            vif_type: current.vif_type.clone(),
+            old_mac: current.mac_address.to_string(),
+            new_mac: port.mac_address.to_string(),
+        }
+        .into());
+    }
+    let Some(mac) = wanted else { return Ok(()) };
+    let same = Select::eq("network_id", port.network_id.to_string()).and("mac_address", mac.to_string());
+    match facts.list::<Port>(same)?.is_empty() {
+        true => Ok(()),
+        false => Err(mac_in_use(port.network_id, mac).into()),
+    }
 }
 
 fn change_addresses(

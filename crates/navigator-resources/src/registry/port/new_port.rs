@@ -3,10 +3,11 @@
 use navigator_model::{HostName, MacAddress, PortId, ProjectId};
 
 use super::{
-    FLOATING_IP_OWNER, FixedIpRequest, IpAllocation, Port, UNBOUND, VnicType, binding, removal::touch,
+    FLOATING_IP_OWNER, FixedIpRequest, IpAllocation, Port, UNBOUND, VnicType, binding, mac_in_use,
+    removal::touch,
 };
 use crate::{
-    Context, Facts, Network, PortBinding, Refusal, Standard, Stop, Subnet, Writes,
+    Context, Facts, Network, PortBinding, Standard, Stop, Subnet, Writes,
     attribute::{Dict, DnsDomain, DnsName, Text},
     qos::ResourceRequest,
     registry::trunk::TrunkDetails,
@@ -111,10 +112,7 @@ impl NewPort<'_> {
         binding::assign(port, self.host_id.as_ref(), facts, context)?;
         port.fixed_ips = port.holder(subnets).allocate(self.fixed_ips.as_deref(), facts)?;
         // A random address that is taken is drawn again; a named one is the caller's to change.
-        let conflict = self.mac_address.map(|mac| Refusal::MacAddressInUse {
-            net_id: self.network.id.to_string(),
-            mac: mac.to_string(),
-        });
+        let conflict = self.mac_address.map(|mac| mac_in_use(self.network.id, mac));
         let mut writes = Writes::new();
         writes.insert_or(port, conflict);
         if let Some(binding) = PortBinding::active(port) {

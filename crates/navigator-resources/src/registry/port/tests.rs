@@ -116,6 +116,10 @@ fn a_mac_address_is_unique_and_changes_only_unplugged() {
             table.update::<Port>(made.id, json!({ "mac_address": unusable })).unwrap_err();
         assert_eq!(told(refusal), (400, "HTTPBadRequest".to_owned()), "{unusable}");
     }
+    let other = port(&mut table, &network, json!({}));
+    let taken = json!({"mac_address": other.mac_address.to_string()});
+    let refusal = table.update::<Port>(made.id, taken).unwrap_err();
+    assert_eq!(told(refusal), (409, "MacAddressInUse".to_owned()));
     let random: Port = table.update(made.id, json!({"mac_address": null})).unwrap();
     assert!(random.mac_address.to_string().starts_with("fa:16:3e:"));
     table.update::<Port>(made.id, json!({"binding:host_id": "a"})).unwrap();
