@@ -2,6 +2,7 @@
 //! many interleavings of their statements. Whatever the order, the database is consistent
 //! afterwards, and each request is answered as if it had been alone before or after the other.
 
+mod references;
 mod schedule;
 mod stage;
 mod table;

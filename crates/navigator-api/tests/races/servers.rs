@@ -69,7 +69,9 @@ impl Servers {
 
 impl Database {
     /// Rows of a statement whose columns are all text, joined by a space.
-    pub(crate) async fn query(&self, text: &'static str) -> Vec<String> {
+    pub(crate) async fn query(&self, text: &str) -> Vec<String> {
+        // Made by the tests themselves.
+        let text = sqlx::AssertSqlSafe(text);
         if self.url.starts_with("sqlite") {
             let mut connection = SqliteConnection::connect(&self.url).await.unwrap();
             return sqlx::query_scalar(text).fetch_all(&mut connection).await.unwrap();

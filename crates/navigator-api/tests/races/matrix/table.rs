@@ -83,6 +83,103 @@ pub(super) const OBJECTS: &[(&str, &str)] = &[
     ("bobs_network", r#"bob POST networks {"network": {}}"#),
     ("bobs_port", r#"bob POST ports {"port": {"network_id": "$bobs_network"}}"#),
     ("bobs_group", r#"bob POST security-groups {"security_group": {"name": "bob's"}}"#),
+    // Each refers to another.
+    ("associated", r#"alice PUT floatingips/$fip {"floatingip": {"port_id": "$port"}}"#),
+    (
+        "bound",
+        r#"admin POST ports {"port": {"network_id": "$network", "device_owner": "compute:nova", "binding:host_id": "network-1"}}"#,
+    ),
+    (
+        "cut",
+        r#"alice POST subnets {"subnet": {"network_id": "$network", "ip_version": 4, "subnetpool_id": "$pool"}}"#,
+    ),
+    ("flavor", r#"admin POST flavors {"flavor": {"service_type": "L3_ROUTER_NAT"}}"#),
+    (
+        "profile",
+        r#"admin POST service_profiles {"service_profile": {"driver": "neutron.services.l3_router.service_providers.single_node.SingleNodeDriver"}}"#,
+    ),
+    (
+        "profiled",
+        r#"admin POST flavors/$flavor/service_profiles {"service_profile": {"id": "$profile"}}"#,
+    ),
+    (
+        "flavored",
+        r#"alice POST routers {"router": {"description": "with $profiled", "flavor_id": "$flavor"}}"#,
+    ),
+    (
+        "from_addresses",
+        r#"alice POST security-group-rules {"security_group_rule": {"security_group_id": "$group", "direction": "ingress", "remote_address_group_id": "$addresses"}}"#,
+    ),
+    (
+        "from_group",
+        r#"alice POST security-group-rules {"security_group_rule": {"security_group_id": "$group", "direction": "ingress", "remote_group_id": "$second_group"}}"#,
+    ),
+    (
+        "grouped",
+        r#"alice POST ports {"port": {"network_id": "$network", "fixed_ips": [{"subnet_id": "$subnet"}], "security_groups": ["$group"]}}"#,
+    ),
+    (
+        "helper",
+        r#"alice POST routers/$bare/conntrack_helpers {"conntrack_helper": {"protocol": "udp", "port": 69, "helper": "tftp"}}"#,
+    ),
+    ("label", r#"admin POST metering/metering-labels {"metering_label": {"name": "l"}}"#),
+    (
+        "metering_rule",
+        r#"admin POST metering/metering-label-rules {"metering_label_rule": {"metering_label_id": "$label", "direction": "ingress", "remote_ip_prefix": "10.0.0.0/8"}}"#,
+    ),
+    (
+        "segment",
+        r#"admin POST segments {"segment": {"network_id": "$network", "network_type": "vxlan"}}"#,
+    ),
+    (
+        "on_segment",
+        r#"admin POST subnets {"subnet": {"network_id": "$network", "segment_id": "$segment", "ip_version": 4, "cidr": "10.3.0.0/24"}}"#,
+    ),
+    (
+        "scoped",
+        r#"alice POST subnetpools {"subnetpool": {"name": "q", "prefixes": ["10.0.0.0/16"], "address_scope_id": "$scope"}}"#,
+    ),
+    (
+        "shaped_fip",
+        r#"admin POST floatingips {"floatingip": {"description": "in $outside", "floating_network_id": "$external", "qos_policy_id": "$qos"}}"#,
+    ),
+    ("shaped_network", r#"alice POST networks {"network": {"qos_policy_id": "$qos"}}"#),
+    (
+        "shaped_port",
+        r#"alice POST ports {"port": {"network_id": "$network", "qos_policy_id": "$qos"}}"#,
+    ),
+    (
+        "shaped_router",
+        r#"admin POST routers {"router": {"description": "in $outside", "external_gateway_info": {"network_id": "$external", "qos_policy_id": "$qos"}}}"#,
+    ),
+    (
+        "template",
+        r#"admin POST default-security-group-rules {"default_security_group_rule": {"direction": "ingress", "remote_address_group_id": "$addresses"}}"#,
+    ),
+    (
+        "trunk",
+        r#"alice POST trunks {"trunk": {"port_id": "$port", "sub_ports": [{"port_id": "$other", "segmentation_type": "vlan", "segmentation_id": 5}]}}"#,
+    ),
+    (
+        "floor",
+        r#"admin POST qos/policies/$qos/minimum_bandwidth_rules {"minimum_bandwidth_rule": {"min_kbps": 1}}"#,
+    ),
+    (
+        "limit",
+        r#"admin POST qos/policies/$qos/bandwidth_limit_rules {"bandwidth_limit_rule": {"max_kbps": 1000}}"#,
+    ),
+    (
+        "mark",
+        r#"admin POST qos/policies/$qos/dscp_marking_rules {"dscp_marking_rule": {"dscp_mark": 10}}"#,
+    ),
+    (
+        "packet_floor",
+        r#"admin POST qos/policies/$qos/minimum_packet_rate_rules {"minimum_packet_rate_rule": {"min_kpps": 1}}"#,
+    ),
+    (
+        "packet_limit",
+        r#"admin POST qos/policies/$qos/packet_rate_limit_rules {"packet_rate_limit_rule": {"max_kpps": 10}}"#,
+    ),
 ];
 
 pub(super) struct Pair {
