@@ -198,14 +198,25 @@ fn damaged(mut body: Vec<u8>, damage: &Damage) -> Vec<u8> {
     body
 }
 
-/// A body of that resource with some attributes replaced.
-fn body(declaration: &Declaration, changes: &[(Index, Value)]) -> Map<String, Value> {
+/// Values for some of these attributes.
+fn replaced(names: &[&str], changes: &[(Index, Value)]) -> Map<String, Value> {
+    let chosen = |which: &Index| names[which.index(names.len())].to_owned();
+    changes.iter().map(|(which, value)| (chosen(which), value.clone())).collect()
+}
+
+/// A POST's: what is valid, with some attributes replaced.
+fn creation(declaration: &Declaration, changes: &[(Index, Value)]) -> Map<String, Value> {
+    let names: Vec<_> = declaration.all().map(|attribute| attribute.name).collect();
     let mut attributes = valid(declaration).as_object().unwrap().clone();
-    for (which, value) in changes {
-        let all: Vec<_> = declaration.all().collect();
-        attributes.insert(all[which.index(all.len())].name.to_owned(), value.clone());
-    }
+    attributes.extend(replaced(&names, changes));
     attributes
+}
+
+/// A PUT's. One attribute that it may not have is enough for 400, so most have none of those.
+fn change(declaration: &Declaration, any: bool, changes: &[(Index, Value)]) -> Map<String, Value> {
+    let allowed = declaration.all().filter(|attribute| any || attribute.update);
+    let names: Vec<_> = allowed.map(|attribute| attribute.name).collect();
+    if names.is_empty() { Map::new() } else { replaced(&names, changes) }
 }
 
 #[derive(Clone, Debug)]
@@ -214,6 +225,8 @@ struct Case {
     user: &'static str,
     create: Vec<(Index, Value)>,
     update: Vec<(Index, Value)>,
+    /// Whether a PUT may name what it cannot change.
+    read_only: bool,
     copies: usize,
     damage: Damage,
 }
@@ -221,12 +234,14 @@ struct Case {
 fn case() -> impl Strategy<Value = Case> {
     let changes = || prop::collection::vec((any::<Index>(), value()), 0..3);
     let user = select(&["alice", "admin"][..]);
-    (any::<Index>(), user, changes(), changes(), 1..4_usize, damage()).prop_map(
-        |(resource, user, create, update, copies, damage)| Case {
+    let read_only = prop::bool::weighted(0.1);
+    (any::<Index>(), user, changes(), changes(), read_only, 1..4_usize, damage()).prop_map(
+        |(resource, user, create, update, read_only, copies, damage)| Case {
             resource,
             user,
             create,
             update,
+            read_only,
             copies,
             damage,
         },
@@ -237,7 +252,7 @@ async fn one_life(surface: &Surface, own: &Value, case: Case) -> Result<(), Test
     let all = declarations();
     let declaration = all[case.resource.index(all.len())];
     let path = surface.path(declaration);
-    let attributes = body(declaration, &case.create);
+    let attributes = creation(declaration, &case.create);
     let posted = match case.copies {
         1 => json!({ declaration.name: attributes }),
         count => json!({ declaration.collection: vec![attributes; count] }),
@@ -253,7 +268,8 @@ async fn one_life(surface: &Surface, own: &Value, case: Case) -> Result<(), Test
     };
     let key = object[declaration.key].as_str().unwrap_or("6a3d7a0e-0000-4000-8000-000000000000");
     let member = format!("{path}/{key}");
-    let changed = json!({ declaration.name: body(declaration, &case.update) });
+    let changes = change(declaration, case.read_only, &case.update);
+    let changed = json!({ declaration.name: changes });
     let bytes = damaged(surface.filled(own, &changed).await, &case.damage);
     let start = Instant::now();
     let put = surface.cloud.raw(case.user, "PUT", &member, bytes).await;
