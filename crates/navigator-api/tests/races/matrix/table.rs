@@ -84,15 +84,12 @@ pub(super) const OBJECTS: &[(&str, &str)] = &[
     ("bobs_port", r#"bob POST ports {"port": {"network_id": "$bobs_network"}}"#),
     ("bobs_group", r#"bob POST security-groups {"security_group": {"name": "bob's"}}"#),
     // Each refers to another.
-    ("associated", r#"alice PUT floatingips/$fip {"floatingip": {"port_id": "$port"}}"#),
+    ("associated", ASSOCIATE),
     (
         "bound",
         r#"admin POST ports {"port": {"network_id": "$network", "device_owner": "compute:nova", "binding:host_id": "network-1"}}"#,
     ),
-    (
-        "cut",
-        r#"alice POST subnets {"subnet": {"network_id": "$network", "ip_version": 4, "subnetpool_id": "$pool"}}"#,
-    ),
+    ("cut", CUT),
     ("flavor", r#"admin POST flavors {"flavor": {"service_type": "L3_ROUTER_NAT"}}"#),
     (
         "profile",
@@ -106,10 +103,7 @@ pub(super) const OBJECTS: &[(&str, &str)] = &[
         "flavored",
         r#"alice POST routers {"router": {"description": "with $profiled", "flavor_id": "$flavor"}}"#,
     ),
-    (
-        "from_addresses",
-        r#"alice POST security-group-rules {"security_group_rule": {"security_group_id": "$group", "direction": "ingress", "remote_address_group_id": "$addresses"}}"#,
-    ),
+    ("from_addresses", RULE_OF_ADDRESSES),
     (
         "from_group",
         r#"alice POST security-group-rules {"security_group_rule": {"security_group_id": "$group", "direction": "ingress", "remote_group_id": "$second_group"}}"#,
@@ -135,10 +129,7 @@ pub(super) const OBJECTS: &[(&str, &str)] = &[
         "on_segment",
         r#"admin POST subnets {"subnet": {"network_id": "$network", "segment_id": "$segment", "ip_version": 4, "cidr": "10.3.0.0/24"}}"#,
     ),
-    (
-        "scoped",
-        r#"alice POST subnetpools {"subnetpool": {"name": "q", "prefixes": ["10.0.0.0/16"], "address_scope_id": "$scope"}}"#,
-    ),
+    ("scoped", SCOPED_POOL),
     (
         "shaped_fip",
         r#"admin POST floatingips {"floatingip": {"description": "in $outside", "floating_network_id": "$external", "qos_policy_id": "$qos"}}"#,
@@ -222,6 +213,8 @@ const MOVE_AWAY: &str =
 const WITHDRAW: &str = r#"admin PUT networks/$external {"network": {"router:external": false}}"#;
 const UNSHARE: &str = r#"admin PUT networks/$shared {"network": {"shared": false}}"#;
 const CUT: &str = r#"alice POST subnets {"subnet": {"network_id": "$network", "ip_version": 4, "subnetpool_id": "$pool"}}"#;
+const SCOPED_POOL: &str = r#"alice POST subnetpools {"subnetpool": {"name": "q", "prefixes": ["10.0.0.0/16"], "address_scope_id": "$scope"}}"#;
+const RULE_OF_ADDRESSES: &str = r#"alice POST security-group-rules {"security_group_rule": {"security_group_id": "$group", "direction": "ingress", "remote_address_group_id": "$addresses"}}"#;
 
 pub(super) const PAIRS: &[Pair] = &[
     // Forwards and what they need.
@@ -423,12 +416,7 @@ pub(super) const PAIRS: &[Pair] = &[
         r#"alice PUT subnetpools/$pool {"subnetpool": {"prefixes": ["10.0.0.0/16", "10.1.0.0/16"]}}"#,
         CUT,
     ),
-    pair(
-        "scope, pool",
-        "",
-        "alice DELETE address-scopes/$scope",
-        r#"alice POST subnetpools {"subnetpool": {"name": "q", "prefixes": ["10.0.0.0/16"], "address_scope_id": "$scope"}}"#,
-    ),
+    pair("scope, pool", "", "alice DELETE address-scopes/$scope", SCOPED_POOL),
     // Security groups.
     pair(
         "security group, port",
@@ -470,6 +458,6 @@ pub(super) const PAIRS: &[Pair] = &[
         "address group, rule",
         "group",
         "alice DELETE address-groups/$addresses",
-        r#"alice POST security-group-rules {"security_group_rule": {"security_group_id": "$group", "direction": "ingress", "remote_address_group_id": "$addresses"}}"#,
+        RULE_OF_ADDRESSES,
     ),
 ];
